@@ -1,0 +1,44 @@
+# make demo: the main job, shown. make test: lint, types and tests. Both make their own .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types tests generate bench fuzz clean
+
+demo: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
+
+test: lint types tests
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+tests: $(READY)
+	$(BIN)/python -m pytest -n 2
+
+generate: $(READY)
+	$(BIN)/python -m caffegen.schema.generate
+
+bench: $(READY)
+	for script in benchmarks/*_time.py benchmarks/growth.py; do $(BIN)/python $$script || exit 1; done
+
+# FOLDERS="..." adds further prototxt files to mutate
+fuzz: $(READY)
+	$(BIN)/python benchmarks/fuzz.py $(FOLDERS)
+
+# torch first and by its pin alone: without it the newest build brings gigabytes of CUDA packages
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' pillow
+	-$(BIN)/python -m pip install --quiet --no-deps torchvision==0.28.0
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist demo

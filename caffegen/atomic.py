@@ -1,0 +1,130 @@
+"""Files that appear whole or not at all: written beside the target, then renamed onto it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO, Literal, TextIO, overload
+
+from caffegen.errors import FileError
+
+__all__ = ["atomic_path", "atomic_write"]
+
+# What the shell calls `>` and `>>`, even where a file is behind it.
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+_DEVICE_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@overload
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["w"] = "w"
+) -> contextlib.AbstractContextManager[TextIO]: ...
+
+
+@overload
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["wb"]
+) -> contextlib.AbstractContextManager[BinaryIO]: ...
+
+
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w"
+) -> contextlib.AbstractContextManager[Any]:
+    r"""Open a file that takes its name only when the block ends well.
+
+    Whatever goes wrong in the block (a full disk, Ctrl-C), the target keeps its old content and
+    nothing stays behind. A link is followed, a file that is there keeps its permissions, and a
+    device or a pipe such as `/dev/stdout` is written to directly. Text is UTF-8 with `\n`; bytes
+    that were no UTF-8 when they were read (surrogate escapes) are written back as they were.
+    """
+    return _written(os.fspath(path), mode)
+
+
+@contextlib.contextmanager
+def _written(path: str, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
+    if _is_special(path):
+        with _refusals(path), _open(path, mode) as file:
+            yield file
+        return
+    with atomic_path(path) as beside, _refusals(path), _open(beside, mode) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The path of an empty file beside the target, which takes the target's name in the end.
+
+    For writers that open files themselves; `atomic_write` serves all others.
+    """
+    path = os.fspath(path)
+    if "\0" in path:
+        raise FileError(path, "it can't be written: a path holds no zero bytes")
+    target = os.path.realpath(path)
+    _check_target(path, target)
+    beside = os.path.join(os.path.dirname(target), f".caffegen-{secrets.token_hex(6)}.part")
+    try:
+        with _refusals(path, always=True):
+            with open(beside, "xb"):
+                pass
+            if os.path.exists(target):
+                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+        yield beside
+        with _refusals(path, always=True):
+            os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _open(path: str, mode: Literal["w", "wb"]) -> IO[Any]:
+    if mode == "wb":
+        return open(path, "wb")
+    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def _is_special(path: str) -> bool:
+    """Whether the path is a stream, a device or a pipe; renaming onto one would destroy it."""
+    if path.startswith(_STREAMS):
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _check_target(path: str, target: str) -> None:
+    folder = os.path.dirname(target)
+    if not path or os.path.isdir(target) or path.endswith(os.sep):
+        raise FileError(path, "it can't be written: it is a folder, not a file")
+    if _is_special(path):
+        raise FileError(path, "it can't be written: it is a pipe or a device, this takes a file")
+    if not os.path.isdir(folder):
+        raise FileError(path, f"it can't be written: there is no folder `{folder}`")
+    if os.path.exists(target) and not os.access(target, os.W_OK):
+        raise FileError(path, "it can't be written: it is read-only")
+
+
+@contextlib.contextmanager
+def _refusals(path: str, *, always: bool = False) -> Iterator[None]:
+    """Turn the system's refusal to write this file into a FileError.
+
+    Inside the caller's block an OSError that names a file is about some other file and passes,
+    and so does the end of a pipe that nobody reads, which is no fault.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if not always and error.filename is not None:
+            raise
+        why = error.strerror or str(error)
+        if error.errno in _DEVICE_IS_FULL:
+            why = f"the disk is full ({why})"
+        raise FileError(path, f"it can't be written: {why[:1].lower()}{why[1:]}") from error

@@ -1,0 +1,27 @@
+"""The errors of caffegen: one base class, one sentence each."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["CaffegenError", "FileError", "MissingExtra"]
+
+
+class CaffegenError(Exception):
+    """Anything that caffegen itself refuses; its text is a sentence for the user."""
+
+
+class FileError(CaffegenError):
+    """A file that can't be read or written, or that is not what its name says."""
+
+    def __init__(self, path: str | os.PathLike[str], sentence: str) -> None:
+        self.path = os.fspath(path)
+        self.sentence = sentence
+        super().__init__(f"`{self.path}`: {sentence}")
+
+
+class MissingExtra(CaffegenError):
+    """A feature whose optional packages are not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an extra: pip install 'caffegen[{extra}]'")

@@ -1,0 +1,110 @@
+"""Reading goes on past every fault, and every field knows its place."""
+
+import pytest
+
+from caffegen.schema import message_type
+from caffegen.schema.suggest import nearest
+from caffegen.text import Source, parse
+
+NET = message_type("NetParameter")
+
+
+def read(text):
+    return parse(Source(text, "net.prototxt"), NET, nearest)
+
+
+def test_places():
+    text = 'name: "n"\nlayer {\n  name: "a"\n  bottom: "x"  bottom: "y"\n  relu_param { negative_slope: 0.5 }\n}\n'
+    net = read(text).message
+    layer = net.layer[0]
+    span = layer.span("bottom", 1)
+    assert (span.file, span.line, span.column, span.text) == ("net.prototxt", 4, 16, 'bottom: "y"')
+    assert layer.span("bottom", 1, value=True).text == '"y"'
+    assert layer.span().text == text[10:-1]
+    assert layer.relu_param.span("negative_slope").line == 5
+    assert (layer.span().end_line, layer.span().end_column) == (6, 2)
+
+
+FAULTS = [
+    ("layer { type: 1 }", "wrong-type", "`type` takes a quoted string, found `1`"),
+    ("layer { pooling_param { pool: max } }", "unknown-enum-word",
+     "`pool` knows no word `max`; did you mean `MAX`?"),
+    ("layer { pooling_param { pool: 7 } }", "unknown-enum-word", "`pool` knows no word `7`"),
+    ("layer { pooling_param { pad: -1 } }", "wrong-type", "`pad` takes an integer, found `-1`"),
+    ("layer { pooling_param { pad: 4294967296 } }", "out-of-range",
+     "`pad` takes 0 to 4294967295, found `4294967296`"),
+    ("layer { relu_param { negative_slope: 0x1 } }", "wrong-type",
+     "`negative_slope` takes a number, found `0x1`"),
+    ("force_backward: TRUE", "wrong-type", "`force_backward` takes true or false, found `TRUE`"),
+    ("nam: 'x'", "unknown-field", "NetParameter has no field `nam`; did you mean `name`?"),
+    ("name: 'a' name: 'b'", "field-set-twice", "`name` is set twice in NetParameter; it takes one value"),
+    ("name: +2", "unexpected-token", "`name` needs a quoted string, found `+`"),
+    ("name: 'a' ;;", "unexpected-token", "a field name was expected, found `;`"),
+    ("name: 'a\n'", "unterminated-string", "this string is never closed"),
+    (r"name: '\q'", "bad-escape", r"`\q` is no escape sequence"),
+    ("name 'x'", "missing-colon", "`name` is followed by `'x'`, not by a colon"),
+    ("layer: 3", "not-a-message", "`layer` is a message and takes `{ ... }`, found `3`"),
+    ("layer { name: 'a'", "unclosed-message", "the text ends before `layer` is closed"),
+    ("layer { name: 'a' >", "unmatched-brace", "`layer` is closed by `>`, expected `}`"),
+    ("}", "unmatched-brace", "`}` closes nothing"),
+    ("input_dim: 09", "bad-number", "a number that starts with 0 is octal, and 8 and 9 are no octal digits"),
+    ("\ufeffname: 'a'", "byte-order-mark", "a byte order mark stands in the text; Caffe refuses the file"),
+    ("name: “a”", "stray-character", "the character `“` stands outside a string"),
+    ("name:", "unexpected-token", "`name` needs a quoted string, found the end of the file"),
+    ("[a.b]: 1", "unexpected-token", "`[` opens an extension name, which Caffe's messages do not have"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"), FAULTS, ids=[f"{f[1]}: {f[0][:30]}" for f in FAULTS]
+)
+def test_fault(text, name, message):
+    faults = read(text).faults
+    assert (faults[0].name, faults[0].message) == (name, message)
+
+
+def test_all_faults_in_one_run_and_later_layers_are_read():
+    text = """name: "n"
+layer { name: "a" type: ReLU bottom: "x" }
+layer {
+  name: "b"
+  pooling_param { pool: AVERAGE kernel_size: three }
+layer {
+  name: "c"
+  foo { bar { baz: 1 } }
+  top: "${top}"
+  phase: ${phase}
+}
+layer { name: "d" }
+"""
+    parsed = read(text)
+    lines = [(Source(text).position(f.start)[0], f.name) for f in parsed.faults]
+    assert lines == [
+        (2, "wrong-type"),
+        (3, "unclosed-message"),
+        (5, "unknown-enum-word"),
+        (5, "wrong-type"),
+        (8, "unknown-field"),
+        (10, "unexpected-token"),
+    ]
+    assert [layer.name for layer in parsed.message.layer] == ["a", "b", "c", "d"]
+    assert parsed.message.layer[2].unknown[0].text == "foo { bar { baz: 1 } }"
+
+
+@pytest.mark.parametrize(
+    "text", ["x { " * 100_000, "[" * 50_000, "layer { " * 50_000, '"' * 9999, "#" * 9999]
+)
+def test_hostile_texts_end(text):
+    assert read(text).faults or text[0] == "#"
+
+
+def test_values_round_to_single_precision():
+    net = read("layer { batch_norm_param { eps: 1e-5 moving_average_fraction: 1e39 } }").message
+    assert net.layer[0].batch_norm_param.eps == 9.999999747378752e-06
+    assert net.layer[0].batch_norm_param.moving_average_fraction == float("inf")
+
+
+def test_a_fix_is_offered_where_only_the_spelling_differs():
+    assert read("layer { pooling_param { pool: ave } }").faults[0].fix == "AVE"
+    assert read("layer { pooling_param { kernelsize: 2 } }").faults[0].fix == "kernel_size"
+    assert read("layer { pooling_param { pool: AVG } }").faults[0].fix is None
