@@ -1,0 +1,147 @@
+"""Layers of the second generation: `layers` with an enum for the type, now `layer` with a name.
+
+Given: layers { type: CONVOLUTION blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0 }
+Result: layer { type: "Convolution" param { lr_mult: 1 decay_mult: 1 }
+                param { lr_mult: 2 decay_mult: 0 } }
+"""
+
+from __future__ import annotations
+
+from caffegen.text import Message, MessageType
+from caffegen.text.message import Place
+
+from .findings import Findings, named
+from .places import heading, place_of, put, replace_layers, successor, take
+
+__all__ = ["V1_TYPE_NAMES", "upgrade_v1"]
+
+# word and number of V1LayerParameter.LayerType, and the name of today (upgrade_proto.cpp,
+# UpgradeV1LayerType)
+_TYPES = (
+    ("NONE", 0, ""),
+    ("ACCURACY", 1, "Accuracy"),
+    ("BNLL", 2, "BNLL"),
+    ("CONCAT", 3, "Concat"),
+    ("CONVOLUTION", 4, "Convolution"),
+    ("DATA", 5, "Data"),
+    ("DROPOUT", 6, "Dropout"),
+    ("EUCLIDEAN_LOSS", 7, "EuclideanLoss"),
+    ("FLATTEN", 8, "Flatten"),
+    ("HDF5_DATA", 9, "HDF5Data"),
+    ("HDF5_OUTPUT", 10, "HDF5Output"),
+    ("IM2COL", 11, "Im2col"),
+    ("IMAGE_DATA", 12, "ImageData"),
+    ("INFOGAIN_LOSS", 13, "InfogainLoss"),
+    ("INNER_PRODUCT", 14, "InnerProduct"),
+    ("LRN", 15, "LRN"),
+    ("MULTINOMIAL_LOGISTIC_LOSS", 16, "MultinomialLogisticLoss"),
+    ("POOLING", 17, "Pooling"),
+    ("RELU", 18, "ReLU"),
+    ("SIGMOID", 19, "Sigmoid"),
+    ("SOFTMAX", 20, "Softmax"),
+    ("SOFTMAX_LOSS", 21, "SoftmaxWithLoss"),
+    ("SPLIT", 22, "Split"),
+    ("TANH", 23, "TanH"),
+    ("WINDOW_DATA", 24, "WindowData"),
+    ("ELTWISE", 25, "Eltwise"),
+    ("POWER", 26, "Power"),
+    ("SIGMOID_CROSS_ENTROPY_LOSS", 27, "SigmoidCrossEntropyLoss"),
+    ("HINGE_LOSS", 28, "HingeLoss"),
+    ("MEMORY_DATA", 29, "MemoryData"),
+    ("ARGMAX", 30, "ArgMax"),
+    ("THRESHOLD", 31, "Threshold"),
+    ("DUMMY_DATA", 32, "DummyData"),
+    ("SLICE", 33, "Slice"),
+    ("MVN", 34, "MVN"),
+    ("ABSVAL", 35, "AbsVal"),
+    ("SILENCE", 36, "Silence"),
+    ("CONTRASTIVE_LOSS", 37, "ContrastiveLoss"),
+    ("EXP", 38, "Exp"),
+    ("DECONVOLUTION", 39, "Deconvolution"),
+)
+
+V1_TYPE_NAMES: dict[int | str, str] = {
+    **{word: name for word, _, name in _TYPES},
+    **{number: name for _, number, name in _TYPES},
+}
+
+# one value for each blob -> the field of ParamSpec
+_SPECS = (
+    ("param", "name"),
+    ("blob_share_mode", "share_mode"),
+    ("blobs_lr", "lr_mult"),
+    ("weight_decay", "decay_mult"),
+)
+# done by hand, or gone: `layer` is what a V0 layer stood in
+_NOT_TAKEN = frozenset({"type", "layer", *(name for name, _ in _SPECS)})
+
+
+def upgrade_v1(net: Message, findings: Findings) -> Message:
+    """The net with every `layers` as a `layer`.
+
+    Caffe ends on a net that has both (upgrade_proto.cpp, UpgradeV1Net); here it is a fault, and
+    both kinds stand in the result as the text orders them, so that the rest can be checked.
+    """
+    if not net.has("layers"):
+        return net
+    layer_type: MessageType = net._type.fields["layer"].type
+    old = net.layers
+    layers = [_upgrade_layer(layer, layer_type) for layer in old]
+    places = [place_of(net, "layers", index) for index in range(len(old))]
+    if net.has("layer"):
+        _report_mixture(net, findings)
+        layers, places = _in_text_order(net, layers, places)
+    new = replace_layers(net, "layer", layers, places)
+    new.clear("layers")
+    return new
+
+
+def _report_mixture(net: Message, findings: Findings) -> None:
+    lost = [layer.name for layer in net.layers]
+    findings.fault(
+        "mixed-layer-versions",
+        f"`layers` are mixed with `layer`; Caffe refuses the net, for it would lose {named(lost)}",
+        heading(place_of(net, "layers")),
+        "write every layer as `layer { ... }` with its type in quotes",
+        heading(place_of(net, "layer")),
+    )
+
+
+def _in_text_order(
+    net: Message, layers: list[Message], places: list[Place | None]
+) -> tuple[list[Message], list[Place | None]]:
+    """The upgraded layers and those of today; by place, or the upgraded ones first."""
+    entries = list(zip(layers, places, strict=True))
+    entries += [(layer, place_of(net, "layer", index)) for index, layer in enumerate(net.layer)]
+    if all(place is not None for _, place in entries):
+        entries.sort(key=lambda entry: entry[1][0] if entry[1] else 0)
+    return [layer for layer, _ in entries], [place for _, place in entries]
+
+
+def _upgrade_layer(old: Message, layer_type: MessageType) -> Message:
+    new = successor(layer_type, old)
+    for name in old._values:
+        if name not in _NOT_TAKEN:
+            take(old, name, new)
+    if old.has("type"):
+        put(new, "type", V1_TYPE_NAMES[old.type], old, place_of(old, "type"))
+    _gather_specs(old, new)
+    return new
+
+
+def _gather_specs(old: Message, new: Message) -> None:
+    """One ParamSpec for each blob that any of the four lists speaks of."""
+    count = max(len(old.get(name)) for name, _ in _SPECS)
+    if not count:
+        return
+    spec_type: MessageType = new._type.fields["param"].type
+    for index in range(count):
+        spec = Message(spec_type)
+        spec._source = old._source
+        for name, spec_name in _SPECS:
+            values = old.get(name)
+            if index < len(values):
+                place = place_of(old, name, index)
+                spec._place = spec._place or place
+                put(spec, spec_name, values[index], old, place)
+        put(new, "param", spec, old, spec._place)
