@@ -1,0 +1,246 @@
+"""What every layer definition is made of.
+
+A definition is one class per layer type. An instance is one layer of a net: `bind` resolves the
+parameters once into plain facts, `infer` turns the shapes of the bottoms into those of the tops and
+says which weight blobs the layer has. Lowerings read these facts and never a protobuf default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import ClassVar, NamedTuple, NoReturn
+
+from caffegen.diagnostics import Report
+from caffegen.text import Message, Span
+
+__all__ = ["BlobSpec", "Cost", "Count", "Definition", "Refused", "Shape", "Window", "count"]
+
+Shape = tuple[int, ...]
+INT_MAX = 0x7FFFFFFF
+MAX_AXES = 32  # kMaxBlobAxes in blob.hpp
+
+
+class Count(NamedTuple):
+    """How many bottoms or tops a layer takes; `most` None means any number."""
+
+    least: int
+    most: int | None
+    even: bool = False
+
+    def takes(self, number: int) -> bool:
+        """Whether the number fits."""
+        if self.even and number % 2:
+            return False
+        return number >= self.least and (self.most is None or number <= self.most)
+
+    def __str__(self) -> str:
+        if self.most == self.least:
+            return str(self.least) if self.least else "none"
+        if self.most is None:
+            return f"{self.least} or more" if self.least else "any number"
+        return f"{self.least} to {self.most}"
+
+
+def count(least: int, most: int | None = -1) -> Count:
+    """Exactly `least`, or from `least` to `most` (None: no limit)."""
+    return Count(least, least if most == -1 else most)
+
+
+class BlobSpec(NamedTuple):
+    """A weight blob: what it is called, its shape, how it is filled, whether the solver learns it."""
+
+    name: str
+    shape: Shape
+    filler: Message | None = None
+    learned: bool = True
+
+
+class Cost(NamedTuple):
+    """Work of one forward pass: multiply-accumulates, and other arithmetic operations."""
+
+    macs: int = 0
+    ops: int = 0
+
+
+class Window(NamedTuple):
+    """A sliding window per spatial axis, for receptive fields."""
+
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+
+
+class Refused(Exception):
+    """Raised inside a definition once a fault leaves nothing more to say about the layer."""
+
+
+class Definition:
+    """The base of all layer definitions.
+
+    Class facts: `type` (Caffe's name), `param` (the field of LayerParameter with its parameters),
+    `bottoms` and `tops` (counts), `in_place` (whether Caffe computes right when a top is its bottom),
+    `auto_top` (Caffe adds missing tops), `loss` (the first top has loss weight 1 by default),
+    `gradient` (whether backward exists), `train_only` and `test_only` behaviours are in docstrings.
+    After `infer`: `bottom_shapes`, `top_shapes` and `blobs`.
+    """
+
+    type: ClassVar[str] = ""
+    param: ClassVar[str] = ""
+    bottoms: ClassVar[Count] = count(1)
+    tops: ClassVar[Count] = count(1)
+    in_place: ClassVar[bool] = False
+    auto_top: ClassVar[bool] = False
+    loss: ClassVar[bool] = False
+    # tops must equal bottoms in number (neuron layers on many bottoms, Split and the like: no)
+    equal_counts: ClassVar[bool] = False
+    # False where only running the layer tells which weight blobs it has
+    blobs_known: ClassVar[bool] = True
+
+    def __init__(self, layer: Message, phase: str = "TEST", report: Report | None = None) -> None:
+        self.layer = layer
+        self.phase = phase
+        self.name: str = layer.name
+        self.report = report if report is not None else Report()
+        self.top_count = len(layer.top)
+        self.bottom_count = len(layer.bottom)
+        self.bottom_shapes: tuple[Shape, ...] = ()
+        self.top_shapes: tuple[Shape | None, ...] = ()
+        self.blobs: tuple[BlobSpec, ...] = ()
+        self.refused = False
+        try:
+            self.bind(layer.get(self.param) if self.param else layer)
+        except Refused:
+            self.refused = True
+
+    # What a definition writes.
+
+    def bind(self, param: Message) -> None:
+        """Resolve the parameters into facts; what is wrong with them alone is reported here."""
+
+    def shapes(self, bottoms: tuple[Shape, ...]) -> Sequence[Shape | None]:
+        """The shapes of the tops; sets `blobs` where the layer has weights. None: known at run time."""
+        return bottoms[: max(1, self.top_count)]
+
+    def cost(self) -> Cost:
+        """The work of one forward pass; called after a successful `infer`."""
+        return Cost(0, sum(prod(shape) for shape in self.top_shapes if shape is not None))
+
+    @property
+    def window(self) -> Window | None:
+        """The sliding window over the input, for layers that have one."""
+        return None
+
+    # What the walk calls.
+
+    def infer(self, bottoms: Sequence[Shape | None]) -> tuple[Shape | None, ...]:
+        """The shapes of the tops, None where they can't be known; reports what does not fit."""
+        number = max(self.top_count, self.tops.least if self.auto_top else 0)
+        unknown: tuple[Shape | None, ...] = (None,) * number
+        if self.refused:
+            return unknown
+        known = tuple(shape for shape in bottoms if shape is not None)
+        if len(known) < len(bottoms):
+            return unknown
+        self.bottom_shapes = known
+        try:
+            tops = tuple(self.shapes(known))
+        except Refused:
+            self.refused = True
+            return unknown
+        self.top_shapes = tops[:number] if len(tops) >= number else tops + unknown[len(tops) :]
+        return self.top_shapes
+
+    # Words for reporting.
+
+    def at(self, path: str = "", index: int | None = None) -> Span | None:
+        """Where a field was written: `pad` in the layer's parameters, `layer.top` in the layer itself.
+
+        Falls back to the parameter message, then to the layer.
+        """
+        layer = self.layer
+        span = None
+        if path.startswith("layer."):
+            span = layer.span(path[6:], index)
+        elif path:
+            message: Message = layer.get(self.param) if self.param else layer
+            *parents, last = path.split(".")
+            for parent in parents:
+                message = message.get(parent)
+            span = message.span(last, index)
+        if span is None and self.param:
+            span = layer.span(self.param)
+        return span or layer.span("type", value=True) or layer.span()
+
+    def fault(
+        self,
+        name: str,
+        message: str,
+        at: str = "",
+        *,
+        index: int | None = None,
+        help: str = "",
+        other: tuple[str, str] | None = None,
+    ) -> None:
+        """Report what Caffe refuses, and go on."""
+        second = (self.at(other[0]), other[1]) if other else None
+        self.report.error(
+            name, message, self.at(at, index), help=help, other=second, layer=self.name
+        )
+
+    def refuse(
+        self,
+        name: str,
+        message: str,
+        at: str = "",
+        *,
+        index: int | None = None,
+        help: str = "",
+        other: tuple[str, str] | None = None,
+    ) -> NoReturn:
+        """Report what Caffe refuses, and say no more about this layer."""
+        self.fault(name, message, at, index=index, help=help, other=other)
+        raise Refused
+
+    def warn(
+        self, name: str, message: str, at: str = "", *, index: int | None = None, help: str = ""
+    ) -> None:
+        """Report what Caffe takes and what still hurts."""
+        self.report.warning(name, message, self.at(at, index), help=help, layer=self.name)
+
+    def axis(self, axis: int, rank: int, at: str = "axis", *, end: bool = False) -> int:
+        """An axis counted from the front (Blob::CanonicalAxisIndex); refuses one out of range.
+
+        With `end` the axis may also be the rank itself, one past the last.
+        """
+        limit = rank + 1 if end else rank
+        if not -rank <= axis < limit:
+            self.refuse(
+                "axis-out-of-range",
+                f"`{at}` is {axis}, but the bottom has {rank} {'axis' if rank == 1 else 'axes'}",
+                at,
+                help=f"axes go from {-rank} to {limit - 1}",
+            )
+        return axis + rank if axis < 0 else axis
+
+    def check_size(self, shape: Shape, at: str = "") -> None:
+        """Refuse what Blob::Reshape refuses: too many axes, a negative dimension, too many values.
+
+        Behind a dimension of 0 Caffe does not count on.
+        """
+        if len(shape) > MAX_AXES:
+            self.refuse(
+                "more-than-32-axes", f"the shape has {len(shape)} axes; a blob has 32 at most", at
+            )
+        total = 1
+        for dim in shape:
+            if dim < 0:
+                self.refuse(
+                    "dimension-negative", f"the shape {list(shape)} has a negative dimension", at
+                )
+            total *= dim
+            if total > INT_MAX:
+                self.refuse(
+                    "blob-too-large", f"the shape {list(shape)} has more than 2147483647 values", at
+                )
