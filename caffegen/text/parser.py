@@ -33,7 +33,7 @@ _FIELD = re.compile(
     r")(?:" + _GAP + r"[,;])?"
 )
 _STRING, _WORD, _INT, _FLOAT, _OPEN, _OPEN_BARE, _CLOSE = 2, 3, 4, 5, 6, 7, 8
-_LAYER_AT_LINE = re.compile(r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]", re.MULTILINE)
+_LAYER_AT_LINE = r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]"
 _NESTING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|[{}<>\[\]]")
 _BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 _SPECIAL_FLOATS = {"inf": "inf", "infinity": "inf", "nan": "nan"}
@@ -524,7 +524,7 @@ class _Parser:
         """Where to go on after broken structure: the next line, in the message that its braces say."""
         line_end = self.text.find("\n", end)
         line_end = len(self.text) if line_end < 0 else line_end
-        layer = _LAYER_AT_LINE.search(self.text, end, line_end)
+        layer = re.compile(_LAYER_AT_LINE, re.MULTILINE).search(self.text, end, line_end)
         if layer:
             line_end = layer.start()
         depth = 0

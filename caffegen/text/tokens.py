@@ -6,19 +6,36 @@ The parser's fast path never comes here; this is the whole grammar, for what is 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import NamedTuple
 
 __all__ = ["SKIP", "SyntaxFault", "Token", "next_token", "unescape"]
 
 # white space and comments; written so that no input makes it backtrack
 SKIP = re.compile(r"[ \t\r\n\v\f]*(?:#[^\n]*(?:\n[ \t\r\n\v\f]*|\Z))*")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HEX = re.compile(r"0[xX][0-9a-fA-F]+")
-_OCTAL = re.compile(r"0[0-7]+")
-_DECIMAL = re.compile(r"(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][-+]?[0-9]+)?([fF])?")
-_STRING = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|' + r"'(?:[^'\\\n]|\\[^\n])*'")
-_ESCAPE = re.compile(
-    r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
+
+
+class _Lazy:
+    """A pattern that is compiled when it is first needed: most files never need these."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
+    def match(self, text: str, at: int) -> re.Match[str] | None:
+        return self.compiled.match(text, at)
+
+
+_IDENTIFIER = _Lazy(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEX = _Lazy(r"0[xX][0-9a-fA-F]+")
+_OCTAL = _Lazy(r"0[0-7]+")
+_DECIMAL = _Lazy(r"(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][-+]?[0-9]+)?([fF])?")
+_STRING = _Lazy(r'"(?:[^"\\\n]|\\[^\n])*"|' + r"'(?:[^'\\\n]|\\[^\n])*'")
+_ESCAPE = _Lazy(
+    r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))"
 )
 _PLAIN = {
     "a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11,
@@ -124,7 +141,7 @@ def unescape(literal: str, start: int) -> str:
         return body
     out = bytearray()
     at = 0
-    for found in _ESCAPE.finditer(body):
+    for found in _ESCAPE.compiled.finditer(body):
         out += body[at : found.start()].encode("utf-8", "surrogateescape")
         at = found.end()
         octal, hexa, short, long, plain = found.groups()

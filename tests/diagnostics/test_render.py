@@ -61,7 +61,12 @@ def test_a_file_can_not_drive_the_terminal():
 
 def test_json(report):
     document = json.loads(render(list(report), "json", files=["a"]))
-    assert (document["version"], document["files"], document["errors"], document["warnings"]) == (1, 1, 1, 1)
+    assert (document["version"], document["files"], document["errors"], document["warnings"]) == (
+        1,
+        1,
+        1,
+        1,
+    )
     first, second = document["diagnostics"]
     assert first["line"] == 4
     assert first["column"] == 5
@@ -78,8 +83,10 @@ def test_json(report):
 def test_github(report):
     lines = render(list(report), "github").splitlines()
     assert lines == [
-        "::error file=nets/a b.prototxt,line=4,col=5,endLine=4,endColumn=11,"
-        "title=pad-not-below-kernel::`pad` (3) is not below the kernel (3) (make the padding smaller)",
+        (
+            "::error file=nets/a b.prototxt,line=4,col=5,endLine=4,endColumn=11,"
+            "title=pad-not-below-kernel::`pad` (3) is not below the kernel (3) (make the padding smaller)"
+        ),
         "::warning title=layer-without-weights::no weights: 100%25%0Afor `a`",
     ]
 
