@@ -10,10 +10,13 @@ __version__ = "0.1.0"
 # public name -> the module that holds it; loaded on first use, so that `import caffegen` is cheap
 _LAZY = {
     "CaffegenError": "caffegen.errors",
+    "DslError": "caffegen.dsl",
     "FileError": "caffegen.errors",
     "Net": "caffegen.loader",
     "NetError": "caffegen.diagnostics",
     "NetSpec": "caffegen.dsl",
+    "TEST": "caffegen.dsl",
+    "TRAIN": "caffegen.dsl",
     "layers": "caffegen.dsl",
     "load": "caffegen.loader",
     "loads": "caffegen.loader",
@@ -23,7 +26,10 @@ _LAZY = {
 _SUBMODULES = ("onnx_bridge", "pytorch", "verify", "zoo")
 
 __all__ = [
+    "TEST",
+    "TRAIN",
     "CaffegenError",
+    "DslError",
     "FileError",
     "Net",
     "NetError",
@@ -38,7 +44,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from caffegen.diagnostics import NetError
-    from caffegen.dsl import NetSpec, layers, params, to_proto
+    from caffegen.dsl import TEST, TRAIN, DslError, NetSpec, layers, params, to_proto
     from caffegen.errors import CaffegenError, FileError
     from caffegen.loader import Net, load, loads
 

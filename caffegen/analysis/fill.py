@@ -1,0 +1,112 @@
+"""Weights for a net that has none: by its own fillers, with batch statistics in a sane state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from caffegen.errors import CaffegenError
+from caffegen.layer_types import BlobSpec
+from caffegen.net import Graph, Node
+from caffegen.text import Message
+
+from .moments import expected_variances
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from caffegen.weights.fillers import Filler
+
+    Values = np.ndarray[Any, np.dtype[np.float32]]
+
+__all__ = ["fill_params"]
+
+
+def fill_params(
+    graph: Graph, seed: int, only: Iterable[Node] | None = None, *, strict: bool = False
+) -> dict[str, list[Values]]:
+    """`{layer name: [arrays]}` for the layers with weights (of `only`): same seed, same bytes.
+
+    Every layer draws from a stream of its own, made of the seed and the layer's name. Blobs whose
+    values stand in the text keep them. Two things are not as Caffe has them, unless `strict`:
+
+    1. A weight for which the prototxt declares no filler would be all zeros, and the net dead; it
+       is filled as by `msra`. Biases are 0, as they are in Caffe.
+    2. The statistics of a BatchNorm would be 0; they are mean 0, the variance that its bottom lets
+       expect and the factor 1, so that values neither die nor blow up with depth.
+    """
+    nodes = graph.nodes if only is None else only
+    nodes = [node for node in nodes if node.definition is not None and node.definition.blobs]
+    variances: dict[int, float] = {}
+    if not strict and any(node.type == "BatchNorm" for node in nodes):
+        variances = expected_variances(graph)
+    return {node.name: _fill_layer(node, seed, variances.get(node.index), strict) for node in nodes}
+
+
+def _fill_layer(node: Node, seed: int, variance: float | None, strict: bool) -> list[Values]:
+    import numpy as np
+
+    from caffegen.weights.fillers import fill
+
+    assert node.definition is not None
+    stored = _stored(node)
+    if stored is not None:
+        return stored
+    if node.type == "BatchNorm" and variance is not None:
+        channels = node.definition.blobs[0].shape
+        return [
+            np.zeros(channels, np.float32),
+            np.full(channels, variance, np.float32),
+            np.ones(1, np.float32),
+        ]
+    name = node.name.encode("utf-8", "surrogateescape")
+    stream = int.from_bytes(blake2b(name, digest_size=16).digest(), "big")
+    rng = np.random.default_rng([seed, stream])
+    try:
+        return [
+            fill(_filler(node, spec, strict), spec.shape, rng) for spec in node.definition.blobs
+        ]
+    except CaffegenError as error:
+        raise CaffegenError(f"layer `{node.name}` can't be filled: {error}") from None
+
+
+def _filler(node: Node, spec: BlobSpec, strict: bool) -> Filler:
+    from caffegen.weights.fillers import Filler
+
+    message = spec.filler
+    declared = message is not None and any(message.set_fields())
+    if declared:
+        assert message is not None
+        return filler_of(message)
+    if strict or len(spec.shape) < 2 or not spec.learned:
+        return Filler()
+    # Caffe counts what feeds an output along axis 0, which here counts the inputs
+    inputs_first = node.type == "Deconvolution" or getattr(node.definition, "transpose", False)
+    return Filler("msra", variance_norm="FAN_OUT" if inputs_first else "FAN_IN")
+
+
+def filler_of(message: Message) -> Filler:
+    """A FillerParameter as the fillers take it."""
+    from caffegen.weights.fillers import Filler
+
+    return Filler(*(message.get(field) for field in Filler._fields))
+
+
+def _stored(node: Node) -> list[Values] | None:
+    """The values that stand in the text (`blobs { ... }`), which keep fillers from running."""
+    import numpy as np
+
+    assert node.definition is not None
+    blobs, specs = node.message.blobs, node.definition.blobs
+    if not blobs:
+        return None
+    arrays = [np.array(blob.double_data or blob.data, np.float32) for blob in blobs]
+    if len(arrays) != len(specs) or any(
+        array.size != prod(spec.shape) for array, spec in zip(arrays, specs, strict=True)
+    ):
+        raise CaffegenError(
+            f"the `blobs` in the text of layer `{node.name}` are not of the sizes that it has here"
+        )
+    return [array.reshape(spec.shape) for array, spec in zip(arrays, specs, strict=True)]

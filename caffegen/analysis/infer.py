@@ -1,0 +1,156 @@
+"""Shapes of a whole net in one walk, and everything that is wrong with it on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from caffegen.diagnostics import Report
+from caffegen.layer_types import Definition, Shape, definition_class, known_types
+from caffegen.net import Graph, Node
+from caffegen.schema.suggest import nearest
+
+from .sharing import share_params
+
+__all__ = ["infer"]
+
+
+def infer(
+    graph: Graph, phase: str, report: Report, given: Mapping[str, Shape] | None = None
+) -> None:
+    """Bind every layer to its definition and fill in the shape of every value.
+
+    `given` holds shapes by blob name for tops whose shape the file does not say; for the tops of
+    data and input layers they also replace what it says. A layer that can't be understood leaves
+    its tops unknown (None), and the walk goes on.
+    """
+    given = given or {}
+    for node in graph.nodes:
+        # what a source says of its shapes does not matter where the caller gives them
+        said = report
+        if not node.inputs and node.outputs and all(v.name in given for v in node.outputs):
+            report = Report()
+        definition = _bind(node, phase, report)
+        node.definition = definition
+        tops: tuple[Shape | None, ...] = ()
+        if definition is not None and _counts_fit(node, definition, report):
+            shapes = [value.shape if value is not None else None for value in node.inputs]
+            tops = definition.infer(shapes)
+            _check_loss_weights(node, definition, report)
+            _check_params(node, definition, report)
+        for index, value in enumerate(node.outputs):
+            value.shape = tops[index] if index < len(tops) else None
+            if value.name in given and (value.shape is None or not node.inputs):
+                value.shape = tuple(given[value.name])
+        if report is not said:
+            said.diagnostics += [d for d in report if d.name != "input-without-shape"]
+            report = said
+    share_params(graph, report)
+
+
+def _bind(node: Node, phase: str, report: Report) -> Definition | None:
+    layer = node.message
+    _check_propagate_down(node, report)
+    if not layer.has("type"):
+        if layer.misread("type"):
+            return None  # said by the text layer
+        report.error(
+            "layer-without-type", f"layer `{node.name}` has no `type`", layer.span(),
+            help='add `type: "..."`', layer=node.name,
+        )  # fmt: skip
+        return None
+    found = definition_class(node.type)
+    if found is None:
+        near = nearest(node.type, known_types())
+        hint = f"; did you mean `{near}`?" if near else ""
+        report.error(
+            "unknown-layer-type", f"no layer type `{node.type}`{hint}",
+            layer.span("type", value=True),
+            help=f'write `type: "{near}"`' if near else "", layer=node.name,
+        )  # fmt: skip
+        return None
+    phase = layer.phase if layer.has("phase") else phase
+    if layer.misread() or (found.param and layer.get(found.param).misread()):
+        # a value that could not be read was reported; what its absence leads to is no news
+        definition = found(layer, phase, Report())
+        definition.refused = True
+        return definition
+    return found(layer, phase, report)
+
+
+def _counts_fit(node: Node, definition: Definition, report: Report) -> bool:
+    """Whether the numbers of bottoms and tops are what the type takes (layer.hpp, CheckBlobCounts)."""
+    fits = True
+    tops = len(node.top)
+    if definition.auto_top:
+        tops = max(tops, definition.tops.least)
+    for word, number, takes in (
+        ("bottom", len(node.bottom), definition.bottoms),
+        ("top", tops, definition.tops),
+    ):
+        if not takes.takes(number):
+            plural = "" if str(takes) == "1" else "s"
+            limit = "no" if takes.most == 0 else takes
+            report.error(
+                f"wrong-number-of-{word}s",
+                f"{node.type} takes {limit} {word}{plural}, `{node.name}` has {number or 'none'}",
+                node.message.span(word) or node.message.span("type", value=True),
+                layer=node.name,
+            )
+            fits = False
+    if fits and definition.equal_counts and len(node.top) != len(node.bottom):
+        report.error(
+            "wrong-number-of-tops",
+            f"{node.type} makes one top for each bottom; `{node.name}` has "
+            f"{_counted(len(node.bottom), 'bottom')} and {_counted(len(node.top), 'top')}",
+            node.message.span("top"), layer=node.name,
+        )  # fmt: skip
+        fits = False
+    return fits
+
+
+def _check_propagate_down(node: Node, report: Report) -> None:
+    layer = node.message
+    if "propagate_down" in layer._values and len(layer.propagate_down) != len(node.bottom):
+        report.error(
+            "propagate-down-count",
+            f"`{node.name}` has {_counted(len(layer.propagate_down), '`propagate_down` field')} "
+            f"for {_counted(len(node.bottom), 'bottom')}",
+            layer.span("propagate_down"), help="give it once per bottom, or not at all",
+            layer=node.name,
+        )  # fmt: skip
+
+
+def _check_loss_weights(node: Node, definition: Definition, report: Report) -> None:
+    layer = node.message
+    if "loss_weight" not in layer._values:
+        return
+    tops = max(len(node.top), definition.tops.least if definition.auto_top else 0)
+    if len(layer.loss_weight) != tops:
+        report.error(
+            "loss-weight-count",
+            f"`{node.name}` has {_counted(len(layer.loss_weight), 'loss weight')} for "
+            f"{_counted(tops, 'top')}",
+            layer.span("loss_weight"), help="give it once per top, or not at all",
+            layer=node.name,
+        )  # fmt: skip
+
+
+def _check_params(node: Node, definition: Definition, report: Report) -> None:
+    layer = node.message
+    if "param" not in layer._values or definition.refused:
+        return
+    if None in (value.shape if value else None for value in node.inputs):
+        return
+    if definition.blobs_known and len(layer.param) > len(definition.blobs):
+        report.error(
+            "too-many-params",
+            f"`{node.name}` has {_counted(len(layer.param), '`param` block')} for "
+            f"{_counted(len(definition.blobs), 'weight blob')}",
+            layer.span("param", len(definition.blobs)), help="remove those that are too many",
+            layer=node.name,
+        )  # fmt: skip
+
+
+def _counted(number: int, noun: str) -> str:
+    """`no tops`, `1 top`, `2 tops`."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

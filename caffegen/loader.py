@@ -1,0 +1,305 @@
+"""Loading: from a prototxt, and weights if there are any, to a net whose shapes are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from caffegen.analysis import infer
+from caffegen.collection import collection_paused
+from caffegen.diagnostics import Diagnostic, NetError, Report
+from caffegen.errors import FileError
+from caffegen.legacy import upgrade_net
+from caffegen.net import Graph, NetState, Node, build_graph, filter_layers, state_of
+from caffegen.schema import message_type
+from caffegen.schema.suggest import nearest
+from caffegen.text import Message, Source, parse, print_message
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from caffegen.analysis.weights import Blob, Weights
+
+__all__ = ["Examined", "Net", "examine", "load", "loads", "read_source"]
+
+Shape = tuple[int, ...]
+
+
+_LARGEST_TEXT = 1 << 28
+
+
+def read_source(path: str | os.PathLike[str]) -> Source:
+    """The text of a file; bytes that are no UTF-8 are kept as surrogate escapes, as Caffe keeps them."""
+    path = os.fspath(path)
+    try:
+        size = os.stat(path).st_size
+        if size > _LARGEST_TEXT:
+            raise FileError(path, f"it has {size} bytes; no prototxt is that large")
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+    kind = _not_a_prototxt(data)
+    if kind:
+        raise FileError(path, kind)
+    return Source(data.decode("utf-8", "surrogateescape"), path)
+
+
+def _not_a_prototxt(data: bytes) -> str:
+    """What the file really is, where its first bytes say that it is no text of ours."""
+    if data.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"
+    if data.startswith(b"\x89HDF"):
+        return "it is an HDF5 file, not a prototxt; give it as weights"
+    if data.startswith(b"PK\x03\x04"):
+        return "it is a zip archive, not a prototxt"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "it is UTF-16 text; save it as UTF-8"
+    if data.lstrip()[:9].lower() in (b"<!doctype", b"<html>") or data.lstrip()[:5] == b"<?xml":
+        return "it is a web page, not a prototxt"
+    head = data[:4096]
+    if b"\0" in head and sum(byte < 9 for byte in head) > len(head) // 50:
+        return "it is a binary file, not a prototxt; weights go in second place"
+    return ""
+
+
+class Net:
+    """A loaded net: its layers in order, the shapes of its blobs and, if given, its weights.
+
+    `diagnostics` holds the warnings; a net with errors is never made (`NetError` instead).
+    """
+
+    def __init__(
+        self,
+        message: Message,
+        graph: Graph,
+        state: NetState,
+        diagnostics: Sequence[Diagnostic],
+        weights: Weights | None,
+        source: Source | None,
+    ) -> None:
+        self.message = message
+        self.graph = graph
+        self.state = state
+        self.diagnostics: list[Diagnostic] = list(diagnostics)
+        self.weights = weights
+        self.source = source
+
+    @property
+    def name(self) -> str:
+        """The net's name as the file gives it."""
+        return self.graph.name
+
+    @property
+    def phase(self) -> str:
+        """`TRAIN` or `TEST`."""
+        return self.state.phase
+
+    @property
+    def layers(self) -> tuple[Node, ...]:
+        """The layers that run, in order; each with name, type, bottom, top and definition."""
+        return tuple(self.graph.nodes)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The blobs that the caller gives: the tops of Input layers."""
+        return tuple(value.name for value in self.graph.inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The blobs that no layer reads, sorted by name as Caffe does.
+
+        A top with a loss weight that is read on counts too, as `<blob>_<layer>_<index>_split_0`.
+        """
+        return tuple(self.graph.named_outputs)
+
+    @property
+    def shapes(self) -> dict[str, Shape | None]:
+        """The shape of each blob's final version, in order of first appearance.
+
+        None for what is known only when the net runs.
+        """
+        return {name: value.shape for name, value in self.graph.final.items()}
+
+    @property
+    def params(self) -> Params:
+        """`{layer name: [arrays]}` in Caffe's blob order and shape; read-only views of the file."""
+        return Params(self.weights)
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of each blob that counts in the loss."""
+        found = {}
+        for node in self.graph.nodes:
+            given = node.message.loss_weight
+            default = 1.0 if node.definition is not None and node.definition.loss else 0.0
+            for index, top in enumerate(node.top):
+                weight = given[index] if index < len(given) else (0.0 if index or given else default)
+                if weight:
+                    found[top] = weight
+        return found
+
+    def to_prototxt(self) -> str:
+        """The net as text of today's format: upgraded, and without the layers of other states."""
+        return print_message(self.message)
+
+    def save(
+        self,
+        prototxt: str | os.PathLike[str] | None = None,
+        caffemodel: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Write the text, the weights, or both; each file appears whole or not at all."""
+        from caffegen.atomic import atomic_write
+
+        if prototxt is not None:
+            with atomic_write(prototxt, "w") as file:
+                file.write(self.to_prototxt())
+        if caffemodel is not None:
+            from caffegen.analysis.weights import save_weights
+
+            save_weights(caffemodel, self.graph, self.weights)
+
+    def __repr__(self) -> str:
+        return f"<Net {self.name!r}: {len(self.graph.nodes)} layers, phase {self.phase}>"
+
+
+class Params(Mapping[str, "list[np.ndarray[Any, Any]]"]):
+    """The weights of a net by layer name; arrays are made when a layer is asked for."""
+
+    def __init__(self, weights: Weights | None) -> None:
+        self._blobs: Mapping[str, Sequence[Blob]] = weights.blobs if weights is not None else {}
+
+    def __getitem__(self, name: str) -> list[np.ndarray[Any, Any]]:
+        return [blob.array() for blob in self._blobs[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+    def __repr__(self) -> str:
+        return f"<Params of {len(self)} layers>"
+
+
+class Examined(NamedTuple):
+    """All that was found out about a text: the graph as far as it goes, and every finding."""
+
+    message: Message
+    graph: Graph
+    state: NetState
+    report: Report
+
+
+def examine(
+    source: Source,
+    *,
+    phase: str = "TEST",
+    stages: Sequence[str] = (),
+    level: int = 0,
+    given: Mapping[str, Shape] | None = None,
+    report: Report | None = None,
+) -> Examined:
+    """Parse, upgrade, filter, connect and infer; goes on past faults and never raises for them.
+
+    `given` holds shapes by blob name, for inputs and data layers whose file does not say them.
+    """
+    report = report if report is not None else Report()
+    with collection_paused():
+        parsed = parse(source, message_type("NetParameter"), nearest)
+        report.faults(source, parsed.faults)
+        return examine_message(
+            parsed.message, phase=phase, stages=stages, level=level, given=given, report=report
+        )
+
+
+def examine_message(
+    message: Message,
+    *,
+    phase: str,
+    stages: Sequence[str],
+    level: int,
+    given: Mapping[str, Shape] | None,
+    report: Report,
+) -> Examined:
+    """As `examine`, from a NetParameter message."""
+    upgraded = upgrade_net(message)
+    report.faults(message._source, upgraded.faults)
+    report.faults(message._source, upgraded.warnings, "warning")
+    message = upgraded.message
+    state = state_of(message, phase, level, stages)
+    kept = filter_layers(message, state, report)
+    if len(kept) != len(message.layer):
+        message = message.shallow_copy()
+        message._values["layer"] = kept
+        message._places.pop("layer", None)
+    graph = build_graph(message.name, kept, report, nearest)
+    infer(graph, phase, report, given)
+    return Examined(message, graph, state, report)
+
+
+def _finish(examined: Examined, weights: Any, source: Source | None) -> Net:
+    report = examined.report
+    if report.errors:
+        raise NetError(report.in_file_order())
+    matched = None
+    if weights is not None:
+        from caffegen.analysis.weights import match_weights
+
+        matched = match_weights(examined.graph, weights, report)
+        if report.errors:
+            raise NetError(report.in_file_order())
+    return Net(
+        examined.message, examined.graph, examined.state, report.in_file_order(), matched, source
+    )
+
+
+def load(
+    prototxt: str | os.PathLike[str],
+    weights: Any = None,
+    *,
+    phase: str = "TEST",
+    stages: Sequence[str] = (),
+    level: int = 0,
+    inputs: Mapping[str, Shape] | None = None,
+) -> Net:
+    """Load a net from a prototxt of any version, and its weights.
+
+    `weights` is a path, several paths (later ones overwrite, as Caffe's do), or
+    `{layer name: [arrays]}`. `inputs` gives or replaces shapes of input and data blobs by name.
+    Raises NetError with every finding, or FileError for a file that can't be read.
+    """
+    source = read_source(prototxt)
+    examined = examine(source, phase=phase, stages=stages, level=level, given=inputs)
+    return _finish(examined, weights, source)
+
+
+def loads(
+    text: str | Message | Any,
+    weights: Any = None,
+    *,
+    phase: str = "TEST",
+    stages: Sequence[str] = (),
+    level: int = 0,
+    inputs: Mapping[str, Shape] | None = None,
+) -> Net:
+    """As `load`, from the text itself, a NetSpec, or a NetParameter message (ours or protobuf's)."""
+    if isinstance(text, str):
+        source = Source(text)
+        examined = examine(source, phase=phase, stages=stages, level=level, given=inputs)
+        return _finish(examined, weights, source)
+    message = text
+    if hasattr(text, "to_message"):
+        message = text.to_message()
+    elif not isinstance(text, Message):
+        from caffegen.schema.protobuf import from_protobuf
+
+        message = from_protobuf(text)
+    with collection_paused():
+        examined = examine_message(
+            message, phase=phase, stages=stages, level=level, given=inputs, report=Report()
+        )
+    return _finish(examined, weights, None)
+
+

@@ -1,0 +1,130 @@
+"""Filled weights: by the net's fillers, the same for the same seed, and with a net that lives."""
+
+import numpy as np
+import pytest
+
+import caffegen
+from caffegen.analysis.fill import fill_params
+from caffegen.errors import CaffegenError
+from caffegen.zoo import resnet
+
+INPUT = (
+    'layer { name: "data" type: "Input" top: "data" '
+    "input_param { shape { dim: 1 dim: 4 dim: 9 dim: 9 } } }\n"
+)
+
+
+def layer(type_name, param, name="w", bottom="data", top="w"):
+    return (
+        f'layer {{ name: "{name}" type: "{type_name}" bottom: "{bottom}" top: "{top}" {param} }}\n'
+    )
+
+
+def filled(text, seed=0, **options):
+    return fill_params(caffegen.loads(text).graph, seed, **options)
+
+
+def conv(words="", name="w", bottom="data"):
+    param = f"convolution_param {{ num_output: 64 kernel_size: 3 {words} }}"
+    return layer("Convolution", param, name, bottom, name)
+
+
+def test_same_seed_same_bytes():
+    text = INPUT + conv()
+    first, again, other = (filled(text, seed)["w"][0].tobytes() for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_each_layer_has_its_own_stream():
+    """A layer's weights follow from the seed and its name, not from the layers before it."""
+    alone, behind = filled(INPUT + conv()), filled(INPUT + conv(name="first") + conv())
+    assert alone["w"][0].tobytes() == behind["w"][0].tobytes()
+    assert behind["w"][0].tobytes() != behind["first"][0].tobytes()
+
+
+def test_only_some_layers():
+    graph = caffegen.loads(INPUT + conv(name="x") + conv(name="y")).graph
+    assert list(fill_params(graph, 0, only=graph.nodes[2:])) == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("words", "deviation", "mean"),
+    [
+        ("", (2 / 36) ** 0.5, 0),
+        ('weight_filler { type: "msra" }', (2 / 36) ** 0.5, 0),
+        ('weight_filler { type: "xavier" }', (1 / 36) ** 0.5, 0),
+        ('weight_filler { type: "gaussian" std: 0.5 mean: 2 }', 0.5, 2),
+        ('weight_filler { type: "uniform" min: -1 max: 3 }', (16 / 12) ** 0.5, 1),
+        ("weight_filler { value: 3 }", 0, 3),
+    ],
+)
+def test_fillers(words, deviation, mean):
+    weight, bias = filled(INPUT + conv(words))["w"]
+    assert weight.dtype == np.float32
+    assert weight.shape == (64, 4, 3, 3)
+    assert float(weight.std()) == pytest.approx(deviation, rel=0.05)
+    assert float(weight.mean()) == pytest.approx(mean, abs=0.05)
+    assert not bias.any()
+
+
+def test_declared_bias():
+    assert (filled(INPUT + conv("bias_filler { value: 0.2 }"))["w"][1] == np.float32(0.2)).all()
+
+
+def test_strict_is_as_caffe():
+    text = INPUT + conv() + layer("BatchNorm", "", "norm", "w", "n")
+    blobs = filled(text, strict=True)
+    assert not any(array.any() for arrays in blobs.values() for array in arrays)
+
+
+def test_weights_stored_inputs_first_are_scaled_by_their_inputs():
+    """324 inputs, 8 outputs: Caffe's count along axis 0 would take the 8."""
+    param = "inner_product_param { num_output: 8 transpose: true }"
+    weight, _ = filled(INPUT + layer("InnerProduct", param))["w"]
+    assert weight.shape == (324, 8)
+    assert float(weight.std()) == pytest.approx((2 / 324) ** 0.5, rel=0.05)
+
+
+def test_values_in_the_text_stay():
+    stored = "blobs { shape { dim: 4 } data: 1 data: 2 data: 3 data: 4 }"
+    (factors,) = filled(INPUT + layer("Scale", stored))["w"]
+    assert factors.tolist() == [1, 2, 3, 4]
+
+
+def test_a_filler_that_can_not_fill_names_the_layer():
+    graph = caffegen.loads(INPUT + conv('weight_filler { type: "msra" }')).graph
+    graph.nodes[1].message.convolution_param.weight_filler.set("type", "nonesuch")
+    with pytest.raises(CaffegenError, match="layer `w` can't be filled: no filler type `nonesuch`"):
+        fill_params(graph, 0)
+
+
+def test_statistics_follow_the_values():
+    """msra doubles the second moment of the bottom; ReLU halves it; SUM adds."""
+    text = INPUT + conv('pad: 0 weight_filler { type: "msra" }')
+    relu = layer("ReLU", "", "r", "w", "r")
+    total = layer("Eltwise", 'bottom: "w"', "s", "w", "s")
+    for between, blob, expected in (("", "w", 2), (relu, "r", 1), (total, "s", 4)):
+        mean, variance, factor = filled(text + between + layer("BatchNorm", "", "norm", blob, "n"))[
+            "norm"
+        ]
+        assert not mean.any()
+        np.testing.assert_allclose(variance, expected, rtol=1e-6)
+        assert factor.tolist() == [1]
+
+
+@pytest.mark.parametrize("style", ["original", "torchvision"])
+def test_deep_nets_live(style):
+    """152 layers with seeded weights: activations of one order, and a softmax that is not one-hot."""
+    torch = pytest.importorskip("torch")
+    from caffegen import pytorch
+
+    net = caffegen.loads(resnet(depth=152, style=style, input_size=96))
+    module = pytorch.build(net)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        blobs = module.run(torch.randn(2, 3, 96, 96))
+    sizes = [float(b.square().mean()) for name, b in blobs.items() if name not in ("prob", "data")]
+    assert min(sizes) > 0.02
+    assert max(sizes) < 50
+    assert float(blobs["prob"].max()) < 0.5
