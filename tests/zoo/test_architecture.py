@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from caffegen.zoo import FAMILIES, Option, ZooError, architecture
+from caffegen.zoo.architecture import check_blob, command_line, listed, nearest_number
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_describes_itself(name):
+    family = architecture(name)
+    assert family.name == name
+    assert family.title
+    assert ": " in family.paper  # the authors, then the title
+    assert family.depths
+    for depths in family.depths.values():
+        assert depths.usual in depths.published
+    for option in family.options:
+        assert option.help.endswith(".")
+        assert option.default is None or not option.choices or option.default in option.choices
+
+
+def test_no_family_of_that_name():
+    with pytest.raises(ZooError, match=r"there is no family `resnt`; did you mean `resnet`\?"):
+        architecture("resnt")
+
+
+@pytest.mark.parametrize(
+    ("values", "command"),
+    [
+        ({}, "caffegen resnet --depth 101"),
+        ({"depth": 50}, "caffegen resnet --depth 50"),
+        ({"depth": None, "dataset": "cifar10"}, "caffegen resnet --depth 110 --dataset cifar10"),
+        ({"plain": True, "depth": 18}, "caffegen resnet --depth 18 --plain"),
+        ({"style": "original", "phase": "deploy"}, "caffegen resnet --depth 101"),
+        ({"phase": "train_val", "input_size": 64, "shortcut": "C"},
+         "caffegen resnet --depth 101 --shortcut C --input-size 64 --phase train_val"),
+    ],
+    ids=lambda value: value.partition("resnet ")[2] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_the_shortest_command(values, command):
+    assert command_line(architecture("resnet"), values) == command
+
+
+def test_flags_are_written_with_hyphens():
+    assert Option("input_size", "").flag == "--input-size"
+
+
+def test_words():
+    assert listed(["a"]) == "a"
+    assert listed("abc") == "a, b and c"
+    assert nearest_number(26, (18, 34)) == 18
+
+
+def test_blobs_that_caffe_can_count():
+    check_blob(1, 0x7FFFFFFF, 1)
+    with pytest.raises(ZooError, match="a blob of 2x1073741824x1x1 holds 2147483648 values"):
+        check_blob(2, 1 << 30, 1)
+
+
+def test_a_family_is_imported_when_it_is_used():
+    code = (
+        "import sys, caffegen.zoo\n"
+        "assert 'caffegen.zoo.resnet' not in sys.modules\n"
+        "caffegen.zoo.resnet\n"
+        "assert 'caffegen.zoo.resnet' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
