@@ -23,6 +23,7 @@ tests: $(READY)
 
 generate: $(READY)
 	$(BIN)/python -m caffegen.schema.generate
+	$(BIN)/python docs/generate_diagnostics.py
 
 bench: $(READY)
 	for script in benchmarks/*_time.py benchmarks/growth.py; do $(BIN)/python $$script || exit 1; done

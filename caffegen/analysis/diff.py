@@ -125,7 +125,8 @@ class _Side:
         place = 0
         for value in _sources(graph):
             if value.name in names:
-                keys[value] = value.name
+                # a name that two layers make is at fault, and yet each is one
+                keys[value] = value.key
             else:
                 keys[value] = f"#{place}"
                 place += 1
@@ -172,7 +173,8 @@ class _Side:
         if node is None:
             return "?"
         outside = self.inputs.get(node.outputs[top])
-        return f"input {outside}" if outside is not None else f"{self.deep[node.index]}:{top}"
+        # a Split or an Input that is at fault is no layer to compare
+        return f"input {outside}" if outside is not None else f"{self.deep.get(node.index)}:{top}"
 
 
 def _digest(*parts: object) -> str:

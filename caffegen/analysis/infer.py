@@ -69,8 +69,9 @@ def _bind(node: Node, phase: str, report: Report) -> Definition | None:
         )  # fmt: skip
         return None
     phase = layer.phase if layer.has("phase") else phase
-    if layer.misread() or (found.param and layer.get(found.param).misread()):
-        # a value that could not be read was reported; what its absence leads to is no news
+    param = layer.get(found.param) if found.param else None
+    if layer.misread() or (param is not None and (param.unknown or param.misread())):
+        # what could not be read was reported; what follows from its absence is no news
         definition = found(layer, phase, Report())
         definition.refused = True
         return definition

@@ -169,8 +169,7 @@ def save_weights(path: str | os.PathLike[str], graph: Graph, weights: Weights | 
         raise CaffegenError("the net has no weights to save; give them to `load`")
     blobs = weights.blobs
     layers: Iterable[Any] = (
-        (node.name, node.type, node.bottom, node.top, blobs.get(node.name, ())) for node in graph.nodes
+        (node.name, node.type, node.bottom, node.top, blobs.get(node.name, ()))
+        for node in graph.nodes
     )
     write_caffemodel(path, graph.name, layers)
-
-

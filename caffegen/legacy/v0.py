@@ -192,6 +192,7 @@ def _set_type(nested: Message, new: Message, findings: Findings) -> None:
         return
     from caffegen.schema.suggest import nearest
 
+    new._broken = True  # the layer has a type, though none that is known
     near = nearest(nested.type, _TYPES)
     findings.fault(
         "unknown-v0-layer-type",

@@ -35,6 +35,8 @@ _FIELD = re.compile(
 _STRING, _WORD, _INT, _FLOAT, _OPEN, _OPEN_BARE, _CLOSE = 2, 3, 4, 5, 6, 7, 8
 _LAYER_AT_LINE = r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]"
 _NESTING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|[{}<>\[\]]")
+# what templates leave where a value belongs: ${x}, $x, {{ x }}, %(x)d, <%= x %>, @x@
+_PLACEHOLDER = r"\$\{[^}\n]*\}|\$[A-Za-z_]\w*|\{\{[^}\n]*\}\}|%\([^)\n]*\)[a-z]?|<%[^%\n]*%>|@\w+@"
 _BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 _SPECIAL_FLOATS = {"inf": "inf", "infinity": "inf", "nan": "nan"}
 
@@ -97,14 +99,14 @@ class _Parser:
         fields, values, places = message._type.fields, message._values, message._places
         at = 0
         while True:
+            if self.message is not message:
+                message = self.message
+                fields, values, places = message._type.fields, message._values, message._places
             found = match(text, at)
             if found is None:
                 at = self.unusual(at)
                 if at < 0:
                     return
-                if self.message is not message:
-                    message = self.message
-                    fields, values, places = message._type.fields, message._values, message._places
                 continue
             index = found.lastindex
             if index == _CLOSE:
@@ -113,16 +115,11 @@ class _Parser:
                 else:
                     at = found.end()
                     self.close(found.end(_CLOSE))
-                message = self.message
-                fields, values, places = message._type.fields, message._values, message._places
                 continue
             name = found[1]
             field = fields.get(name)
             if field is None:
                 at = self.unusual(at)
-                if self.message is not message:
-                    message = self.message
-                    fields, values, places = message._type.fields, message._values, message._places
                 continue
             kind = field.kind
             if index in (_OPEN_BARE, _OPEN):
@@ -130,9 +127,8 @@ class _Parser:
                     at = self.unusual(at)
                     continue
                 brace = found.start(index)
-                message = self.open(field, found.start(1), brace, "}")
+                self.open(field, found.start(1), brace, "}")
                 at = brace + 1
-                fields, values, places = message._type.fields, message._values, message._places
                 continue
             value: Any
             if index == _STRING and kind == "string":
@@ -169,7 +165,7 @@ class _Parser:
                 values[name] = value
                 places[name] = place
 
-    def open(self, field: FieldType, start: int, brace: int, closer: str) -> Message:
+    def open(self, field: FieldType, start: int, brace: int, closer: str) -> None:
         parent = self.message
         if not field.repeated and field.name in parent._values:
             self.set_twice(field, (start, brace, brace + 1))
@@ -181,7 +177,6 @@ class _Parser:
             parent._values[field.name] = child
         self.stack.append(_Open(child, field, start, brace, closer))
         self.message = child
-        return child
 
     def close(self, end: int) -> None:
         opened = self.stack.pop()
@@ -236,6 +231,8 @@ class _Parser:
                 broken.name, broken.message, broken.start, broken.end, broken.help, None, fix
             )
             if fix is not None:
+                return broken.end
+            if broken.name == "merge-conflict":
                 return broken.end
             for opened in self.stack:
                 opened.message._broken = True
@@ -328,6 +325,15 @@ class _Parser:
         if token.text == "-" and token.kind == "symbol":
             negative = True
             token = next_token(self.text, token.end)
+        placeholder = re.compile(_PLACEHOLDER).match(self.text, token.start)
+        if placeholder:
+            shown = placeholder.group()
+            self.keep_as_text(field.name, (start, start, start), f"{field.name}: {shown}")
+            self.fault(
+                "template-placeholder", f"`{field.name}` holds the placeholder `{shown}`",
+                first.start, placeholder.end(), "fill in the template before it is read",
+            )  # fmt: skip
+            return placeholder.end()
         if token.kind in ("symbol", "end"):
             raise SyntaxFault(
                 "unexpected-token", f"`{field.name}` needs {_expected(field)}, found {token.shown}",

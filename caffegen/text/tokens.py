@@ -90,6 +90,12 @@ def next_token(text: str, at: int) -> Token:
                 len(text) if end < 0 else end, f"close it with {char}",
             )  # fmt: skip
         return Token("string", found.group(), start, found.end())
+    if char in "<=>" and text.startswith(char * 7, start):
+        end = text.find("\n", start)
+        raise SyntaxFault(
+            "merge-conflict", "a merge conflict was left in the text", start,
+            len(text) if end < 0 else end, "settle it, and remove the three marker lines",
+        )  # fmt: skip
     if char == "\ufeff":
         raise SyntaxFault(
             "byte-order-mark", "a byte order mark stands in the text; Caffe refuses the file",

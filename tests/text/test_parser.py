@@ -51,6 +51,8 @@ FAULTS = [
     ("\ufeffname: 'a'", "byte-order-mark", "a byte order mark stands in the text; Caffe refuses the file"),
     ("name: “a”", "stray-character", "the character `“` stands outside a string"),
     ("name:", "unexpected-token", "`name` needs a quoted string, found the end of the file"),
+    ("name: 'a'\n>>>>>>> theirs\n", "merge-conflict", "a merge conflict was left in the text"),
+    ("input_dim: {{ size }}", "template-placeholder", "`input_dim` holds the placeholder `{{ size }}`"),
     ("[a.b]: 1", "unexpected-token", "`[` opens an extension name, which Caffe's messages do not have"),
 ]  # fmt: skip
 
@@ -85,7 +87,7 @@ layer { name: "d" }
         (5, "unknown-enum-word"),
         (5, "wrong-type"),
         (8, "unknown-field"),
-        (10, "unexpected-token"),
+        (10, "template-placeholder"),
     ]
     assert [layer.name for layer in parsed.message.layer] == ["a", "b", "c", "d"]
     assert parsed.message.layer[2].unknown[0].text == "foo { bar { baz: 1 } }"
@@ -108,3 +110,10 @@ def test_a_fix_is_offered_where_only_the_spelling_differs():
     assert read("layer { pooling_param { pool: ave } }").faults[0].fix == "AVE"
     assert read("layer { pooling_param { kernelsize: 2 } }").faults[0].fix == "kernel_size"
     assert read("layer { pooling_param { pool: AVG } }").faults[0].fix is None
+
+
+def test_a_fault_that_closes_messages_leaves_no_field_of_the_wrong_one():
+    text = "layers {\n  layer {\n    alpha: 0.00-1\n}\n layer {\n  kernelsize: -\n } } layers { layer { } }\n"
+    parsed = read("layers { layer { name: 'a' alpha: 1-} }\nlayer { name: 'b' }\n" + text)
+    assert parsed.faults
+    assert [layer.name for layer in parsed.message.layer] == ["b"]
