@@ -135,7 +135,9 @@ class Net:
             given = node.message.loss_weight
             default = 1.0 if node.definition is not None and node.definition.loss else 0.0
             for index, top in enumerate(node.top):
-                weight = given[index] if index < len(given) else (0.0 if index or given else default)
+                weight = (
+                    given[index] if index < len(given) else (0.0 if index or given else default)
+                )
                 if weight:
                     found[top] = weight
         return found
@@ -301,5 +303,3 @@ def loads(
             message, phase=phase, stages=stages, level=level, given=inputs, report=Report()
         )
     return _finish(examined, weights, None)
-
-

@@ -129,7 +129,10 @@ def test_disagreement_of_net_and_weights(weights, expected):
 
 def test_a_renamed_layer_is_guessed_by_its_shapes():
     net = loads(NET, {"conv_new": WEIGHTS["conv"], "ip": WEIGHTS["ip"]})
-    assert net.diagnostics[0].help == "the weights of `conv_new` have its shapes; was the layer renamed?"
+    assert (
+        net.diagnostics[0].help
+        == "the weights of `conv_new` have its shapes; was the layer renamed?"
+    )
 
 
 def test_errors_carry_all_faults_with_places(tmp_path):
@@ -139,7 +142,9 @@ def test_errors_carry_all_faults_with_places(tmp_path):
         load(path)
     places = [(d.name, d.span.file, d.span.line) for d in caught.value.diagnostics]
     assert places == [("wrong-type", str(path), 4)]
-    path.write_text(NET.replace('bottom: "conv" top: "ip"', 'bottom: "cnv" top: "ip"').replace("ReLU", "Relu"))
+    path.write_text(
+        NET.replace('bottom: "conv" top: "ip"', 'bottom: "cnv" top: "ip"').replace("ReLU", "Relu")
+    )
     with pytest.raises(NetError) as caught:
         load(path)
     found = [(d.name, d.span.line, d.span.column) for d in caught.value.diagnostics]
@@ -147,7 +152,10 @@ def test_errors_carry_all_faults_with_places(tmp_path):
 
 
 NOT_A_PROTOTXT = {
-    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "it is a Git LFS pointer",
+    ),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "it is an HDF5 file"),
     "zip": (b"PK\x03\x04abc", "it is a zip archive"),
     "web page": (b"<!DOCTYPE html><html>", "it is a web page"),
@@ -182,7 +190,9 @@ def test_bytes_that_are_no_utf8_are_kept(tmp_path):
 
 @pytest.mark.parametrize("case", golden_json("nets/nets.json"), ids=lambda case: case["name"])
 def test_golden_nets_load_with_their_weights(case):
-    net = load(GOLDEN / "nets" / f"{case['name']}.prototxt", GOLDEN / "nets" / f"{case['name']}.caffemodel")
+    net = load(
+        GOLDEN / "nets" / f"{case['name']}.prototxt", GOLDEN / "nets" / f"{case['name']}.caffemodel"
+    )
     assert not net.diagnostics
     assert {node.name for node in net.layers if node.definition.blobs} == set(net.params)
     for node in net.layers:

@@ -121,7 +121,7 @@ def test_refusals(run, monkeypatch, tmp_path, arguments, code, sentence):
 def test_nothing_heavy_is_imported():
     code = (
         "import sys\n"
-        "from caffegen.cli import run\n"
+        "from caffegen.cli.main import main as run\n"
         "sys.argv[1:] = ['resnet', '--depth', '101']\n"
         "try:\n"
         "    run()\n"

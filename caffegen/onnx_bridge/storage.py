@@ -1,0 +1,243 @@
+"""Where the weights of an ONNX model go: into its file, into one beside it, or nowhere at all.
+
+Weights that lie in a .caffemodel as ONNX stores them are copied from file to file, all others are
+read a piece at a time; neither fills memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
+from typing import BinaryIO
+
+from onnx import ModelProto, TensorProto
+
+from caffegen.atomic import atomic_write
+from caffegen.errors import CaffegenError, FileError
+from caffegen.weights import Progress
+from caffegen.weights.encode import field_head
+
+from .write.initialiser import Initialiser, Place
+from .write.model import Model
+
+__all__ = ["STORAGES", "with_data"]
+
+# fields of ModelProto, GraphProto and TensorProto in onnx.proto
+_GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
+LARGEST_MESSAGE = (1 << 31) - 1
+
+# weights below this are kept in the graph, as onnx itself does
+_SMALL = 1024
+# what `link` can't leave in the .caffemodel is kept in the graph up to this, else beside it
+_LINKED_INSIDE = 1 << 24
+# mapped files begin tensors on a page; small ones need no more than a cache line
+_PAGE, _LINE, _LARGE = 4096, 64, 1 << 20
+_PIECE = 1 << 20
+
+
+class _Writer:
+    """A file that is written from front to back, from memory or from other files."""
+
+    def __init__(self, file: BinaryIO, files: contextlib.ExitStack, progress: Progress) -> None:
+        self.file = file
+        self.progress = progress
+        self.at = 0
+        self._files = files
+        self._opened: dict[str, FileIO] = {}
+        self._piece = memoryview(bytearray(_PIECE))
+
+    def bytes(self, data: bytes | memoryview) -> None:
+        """Write what is in memory."""
+        self.file.write(data)
+        self.at += len(data)
+        self.progress(self.at)
+
+    def weight(self, weight: Initialiser) -> None:
+        """Write the values of a weight."""
+        place = weight.place
+        if place is not None:
+            self._copy(place)
+            return
+        for chunk in weight.chunks():
+            self.bytes(chunk)
+
+    def _copy(self, place: Place) -> None:
+        """Copy bytes of another file; reading it does not fill memory as mapping it would."""
+        source = self._open(place.path)
+        source.seek(place.offset)
+        left = place.nbytes
+        while left:
+            count = source.readinto(self._piece[: min(_PIECE, left)])
+            if not count:
+                raise FileError(place.path, f"it was cut off at byte {source.tell()}")
+            self.bytes(self._piece[:count])
+            left -= count
+
+    def _open(self, path: str) -> FileIO:
+        """The file that weights are copied from, opened once."""
+        source = self._opened.get(path)
+        if source is None:
+            try:
+                source = self._files.enter_context(FileIO(path))
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+            self._opened[path] = source
+        return source
+
+
+def with_data(model: Model) -> ModelProto:
+    """The model with its weights, in memory."""
+    whole = ModelProto()
+    whole.CopyFrom(model.proto)
+    _check_size(len(whole.SerializeToString()) + sum(w.nbytes for w in model.initialisers), "")
+    for weight in model.initialisers:
+        tensor = whole.graph.initializer.add()
+        tensor.CopyFrom(_head(weight))
+        tensor.raw_data = b"".join(weight.chunks())
+    return whole
+
+
+def embed(path: str, model: Model, progress: Progress) -> list[str]:
+    """Write the weights into the model's own file."""
+    heads = [_head(weight).SerializeToString() for weight in model.initialisers]
+    graph = model.proto.graph.SerializeToString()
+    records = []
+    for weight, head in zip(model.initialisers, heads, strict=True):
+        record = head + field_head(_RAW_DATA, weight.nbytes)
+        records.append(field_head(_INITIALIZER, len(record) + weight.nbytes) + record)
+    length = len(graph) + sum(map(len, records)) + sum(w.nbytes for w in model.initialisers)
+    start = _without_graph(model.proto) + field_head(_GRAPH, length)
+    _check_size(len(start) + length, path)
+    with atomic_write(path, "wb") as file, _writer(file, progress) as out:
+        out.bytes(start)
+        out.bytes(graph)
+        for weight, record in zip(model.initialisers, records, strict=True):
+            out.bytes(record)
+            out.weight(weight)
+    return [path]
+
+
+def external(path: str, model: Model, progress: Progress) -> list[str]:
+    """Write the weights into one file beside the model, each at an aligned place."""
+    inside = [weight for weight in model.initialisers if weight.nbytes < _SMALL]
+    beside = [weight for weight in model.initialisers if weight.nbytes >= _SMALL]
+    return _write_beside(path, model, inside, beside, {}, progress)
+
+
+def link(path: str, model: Model, progress: Progress) -> list[str]:
+    """Point at the weights in the .caffemodel; write only what does not lie there as float32."""
+    folder = os.path.dirname(os.path.realpath(path))
+    links = {}
+    rest = []
+    for weight in model.initialisers:
+        place = weight.place
+        if place is None:
+            rest.append(weight)
+        else:
+            links[weight.name] = place._replace(path=_below(folder, place.path))
+    inside = sum(weight.nbytes for weight in rest) <= _LINKED_INSIDE
+    return _write_beside(
+        path, model, rest if inside else [], [] if inside else rest, links, progress
+    )
+
+
+STORAGES: dict[str, Callable[[str, Model, Progress], list[str]]] = {
+    "embed": embed,
+    "external": external,
+    "link": link,
+}
+
+
+def _write_beside(
+    path: str,
+    model: Model,
+    inside: Sequence[Initialiser],
+    beside: Sequence[Initialiser],
+    links: dict[str, Place],
+    progress: Progress,
+) -> list[str]:
+    """Write the model, and `<path>.data` with the weights that go beside it, if there are any.
+
+    The file beside takes its name first: a model never points at what is not there.
+    """
+    path = os.path.realpath(path)
+    whole = ModelProto()
+    whole.CopyFrom(model.proto)
+    places = dict(links)
+    name = os.path.basename(path) + ".data"
+    data = os.path.join(os.path.dirname(path), name)
+    at = 0
+    for weight in beside:
+        at += -at % (_PAGE if weight.nbytes >= _LARGE else _LINE)
+        places[weight.name] = Place(name, at, weight.nbytes)
+        at += weight.nbytes
+    for weight in model.initialisers:
+        if weight.name in places:
+            whole.graph.initializer.append(_pointer(weight, places[weight.name]))
+    for weight in inside:
+        tensor = whole.graph.initializer.add()
+        tensor.CopyFrom(_head(weight))
+        tensor.raw_data = b"".join(weight.chunks())
+    with atomic_write(path, "wb") as file:
+        file.write(whole.SerializeToString())
+        if beside:
+            with atomic_write(data, "wb") as side, _writer(side, progress) as out:
+                for weight in beside:
+                    out.bytes(bytes(places[weight.name].offset - out.at))
+                    out.weight(weight)
+    return [path, data] if beside else [path]
+
+
+@contextlib.contextmanager
+def _writer(file: BinaryIO, progress: Progress) -> Iterator[_Writer]:
+    with contextlib.ExitStack() as files:
+        yield _Writer(file, files, progress)
+
+
+def _head(weight: Initialiser) -> TensorProto:
+    """The TensorProto of a weight, but for its values."""
+    return TensorProto(name=weight.name, dims=weight.shape, data_type=TensorProto.FLOAT)
+
+
+def _pointer(weight: Initialiser, place: Place) -> TensorProto:
+    """The TensorProto of a weight whose values lie in another file."""
+    tensor = _head(weight)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (
+        ("location", place.path), ("offset", place.offset), ("length", place.nbytes),
+    ):  # fmt: skip
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
+def _without_graph(proto: ModelProto) -> bytes:
+    head = ModelProto()
+    head.CopyFrom(proto)
+    head.ClearField("graph")
+    return head.SerializeToString()
+
+
+def _check_size(size: int, path: str) -> None:
+    if size > LARGEST_MESSAGE:
+        sentence = (
+            f"with its weights the model has {size} bytes, and protobuf reads {LARGEST_MESSAGE} "
+            "at most; keep them beside it (--weights external) or in the .caffemodel (link)"
+        )
+        raise FileError(path, sentence) if path else CaffegenError(sentence)
+
+
+def _below(folder: str, path: str) -> str:
+    """The path of the weights as seen from the model; runtimes read nothing outside its folder."""
+    try:
+        relative = os.path.relpath(os.path.realpath(path), folder)
+    except ValueError:  # another drive
+        relative = os.pardir
+    if relative.split(os.sep)[0] == os.pardir:
+        raise CaffegenError(
+            f"`{path}` lies outside the folder of the model, `{folder}`, and ONNX links to nothing "
+            "there; write the model beside the weights, or use --weights external"
+        )
+    return relative.replace(os.sep, "/")

@@ -1,0 +1,137 @@
+"""The ONNX graph in the making: names, nodes, constants, and weights that stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from caffegen.analysis import ParamOwner, param_owners
+from caffegen.errors import CaffegenError
+from caffegen.net import Node
+
+from .initialiser import Array, Initialiser
+from .names import Names, printable
+
+if TYPE_CHECKING:
+    from caffegen.analysis.weights import Blob
+    from caffegen.loader import Net
+
+    from .writer import LayerWriter
+
+__all__ = ["GraphWriter"]
+
+Shape = tuple[int, ...]
+
+
+class GraphWriter:
+    """Collects what the layers write. Weights are noted, not read."""
+
+    def __init__(self, net: Net, opset: int, names: Names) -> None:
+        self.net = net
+        self.opset = opset
+        self.names = names
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.initialisers: dict[str, Initialiser] = {}
+        self._blobs: Mapping[str, Sequence[Blob]] = net.weights.blobs if net.weights else {}
+        self._owners = param_owners(net.graph)
+        self._known_constants: dict[tuple[str, Shape, bytes], str] = {}
+        self._known_weights: dict[ParamOwner, str] = {}
+        self._layer_names: dict[int, str] = {}
+        self._node_names = Names()
+
+    def layer_name(self, node: Node) -> str:
+        """The name of the node that stands for a layer: the layer's own."""
+        name = self._layer_names.get(node.index)
+        if name is None:
+            wanted = printable(node.name) or f"layer{node.index}"
+            name = self._layer_names[node.index] = self._node_names.own(wanted)
+        return name
+
+    def add_node(
+        self,
+        op: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        name: str,
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Add a node; attributes that are None are left out."""
+        self.nodes.append(helper.make_node(op, inputs, outputs, name=name, **attributes))
+
+    def constant(self, array: Array) -> str:
+        """A constant kept in the graph itself, once."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        name = self._known_constants.get(key)
+        if name is None:
+            name = self._known_constants[key] = self.names.own(_describe(array))
+            self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def weight(self, layer: LayerWriter, index: int, shape: Shape | None) -> str:
+        """The initialiser of a blob; layers that share the blob share it."""
+        here = ParamOwner(layer.node.index, index)
+        owner = self._owners.get(here, here)
+        assert layer.node.definition is not None
+        own_shape = layer.node.definition.blobs[index].shape
+        shape = own_shape if shape is None else shape
+        name = self._known_weights.get(owner)
+        if name is None:
+            blob = self._blob(owner, layer.node)
+            holder = self.net.graph.nodes[owner.layer]
+            assert holder.definition is not None
+            word = holder.definition.blobs[owner.blob].name.replace(" ", "_")
+            name = self.names.own(f"{self.layer_name(holder)}.{word}")
+            self._known_weights[owner] = name
+            self.initialisers[name] = Initialiser(name, shape, (blob,))
+        if self.initialisers[name].shape != shape:
+            assert prod(self.initialisers[name].shape) == prod(shape)
+            return layer.emit("Reshape", [name, layer.ints(*shape)])
+        return name
+
+    def derived(
+        self,
+        layer: LayerWriter,
+        word: str,
+        shape: Shape,
+        make: Callable[..., Array],
+        indexes: Sequence[int],
+    ) -> str:
+        """An initialiser that is computed when the file is written."""
+        blobs = []
+        for index in indexes:
+            here = ParamOwner(layer.node.index, index)
+            blobs.append(self._blob(self._owners.get(here, here), layer.node))
+        name = self.names.own(f"{self.layer_name(layer.node)}.{word}")
+        self.initialisers[name] = Initialiser(name, shape, blobs, make)
+        return name
+
+    def _blob(self, owner: ParamOwner, node: Node) -> Blob:
+        """The values behind a parameter: the owner's, or of a layer that shares it."""
+        holder = self.net.graph.nodes[owner.layer]
+        found = self._blobs.get(holder.name) or ()
+        if len(found) > owner.blob and not getattr(found[owner.blob], "absent", False):
+            return found[owner.blob]
+        for other, its_owner in self._owners.items():
+            shared = self._blobs.get(self.net.graph.nodes[other.layer].name)
+            if its_owner == owner and shared:
+                return shared[other.blob]
+        if self.net.weights is None:
+            raise CaffegenError(
+                f"layer `{node.name}` has weights, and the net was loaded without any"
+            )
+        raise CaffegenError(f"the weights hold nothing for layer `{node.name}`")
+
+
+def _describe(array: Array) -> str:
+    """A name that says what a constant is, as far as that is short."""
+    values = array.reshape(-1)
+    if array.dtype == np.int64 and values.size <= 6:
+        return "ints_" + "_".join(str(value) for value in values.tolist())
+    if values.size == 1:
+        return f"number_{values[0]:g}"
+    return "constant"

@@ -1,0 +1,82 @@
+"""BatchNorm, LRN and MVN in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffegen.layer_types.normalization import LRN, MVN, BatchNorm
+
+from .initialiser import Array
+from .registry import writes
+from .writer import LayerWriter
+
+
+@writes("BatchNorm")
+def batch_norm(w: LayerWriter, d: BatchNorm) -> None:
+    """BatchNormalization by the stored statistics, with the Scale behind it if `w.scale` is one."""
+    x = w.bottoms[0]
+    if not d.use_global_stats:
+        axes = [axis for axis in range(len(w.bottom_dims[0])) if axis != 1]
+        centred, variance = _moments(w, x, axes)
+        deviation = w.emit("Sqrt", [w.emit("Add", [variance, w.number(d.eps)])])
+        w.top("Div", [centred, deviation])
+        return
+    shape = (d.channels,)
+    mean = w.derived("mean", shape, _over_factor, (0, 2))
+    variance = w.derived("variance", shape, _over_factor, (1, 2))
+    operands = [w.constant(np.ones(shape, np.float32)), w.constant(np.zeros(shape, np.float32))]
+    told = None
+    if w.scale is not None:
+        learned = w.scale.blobs()
+        operands[: len(learned)] = learned
+        told = f"with the Scale layer `{w.scale.node.name}`"
+    operands += [mean, variance]
+    w.top("BatchNormalization", [x, *operands], epsilon=d.eps, doc_string=told)
+
+
+def _over_factor(sums: Array, factor: Array) -> Array:
+    """The statistic behind a sum; 0 where the factor is 0 (batch_norm_layer.cpp, Forward_cpu)."""
+    divisor = factor.reshape(-1)[0]
+    inverse = np.float32(0) if divisor == 0 else np.float32(1) / divisor
+    statistic: Array = sums * inverse
+    return statistic
+
+
+def _moments(w: LayerWriter, x: str, axes: Sequence[int]) -> tuple[str, str]:
+    """The values less their mean, and their variance, over some axes."""
+    centred = w.emit("Sub", [x, w.reduce("ReduceMean", x, axes)])
+    return centred, w.reduce("ReduceMean", w.emit("Mul", [centred, centred]), axes)
+
+
+@writes("LRN")
+def lrn(w: LayerWriter, d: LRN) -> None:
+    """LRN across channels; within one, an AveragePool of the squares, padding counted."""
+    x = w.bottoms[0]
+    if not d.within_channel:
+        w.top("LRN", [x], size=d.local_size, alpha=d.alpha, beta=d.beta, bias=d.k)
+        return
+    side = d.local_size // 2
+    average = w.emit(
+        "AveragePool", [w.emit("Mul", [x, x])],
+        kernel_shape=[d.local_size] * 2, strides=[1, 1], pads=[side] * 4, count_include_pad=1,
+    )  # fmt: skip
+    weighed = w.emit("Mul", [average, w.number(d.alpha)])
+    base = w.emit("Add", [weighed, w.number(d.k)])
+    w.top("Mul", [x, w.emit("Pow", [base, w.number(-d.beta)])])
+
+
+@writes("MVN")
+def mvn(w: LayerWriter, d: MVN) -> None:
+    """ReduceMean twice; MeanVarianceNormalization has its eps under the root, Caffe outside."""
+    dims = w.bottom_dims[0]
+    behind = (1,) * (4 - len(dims))
+    x = w.reshape(w.bottoms[0], dims, [*((axis,) for axis in range(len(dims))), *behind])
+    axes = [1, 2, 3] if d.across_channels else [2, 3]
+    if not d.normalize_variance:
+        w.top("Sub", [x, w.reduce("ReduceMean", x, axes)])
+        return
+    centred, variance = _moments(w, x, axes)
+    deviation = w.emit("Add", [w.emit("Sqrt", [variance]), w.number(d.eps)])
+    w.top("Div", [centred, deviation])
