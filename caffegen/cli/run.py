@@ -1,0 +1,348 @@
+"""`caffegen run`: what a net says of images or arrays."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from caffegen.loader import Net
+    from caffegen.pytorch import CaffeModule
+
+__all__ = ["command"]
+
+_TOP = 5
+
+
+@click.command("run")
+@click.argument("prototxt", type=click.Path())
+@click.argument("caffemodel", type=click.Path())
+@click.argument("files", nargs=-1, required=True, metavar="IMAGE|FOLDER|ARRAY.npy...")
+@click.option("-w", "more", multiple=True, metavar="FILE[,FILE]",
+              help="More weights; later files overwrite.")  # fmt: skip
+@click.option("--mean", metavar="FILE|104,117,123",
+              help="Subtracted first: a .binaryproto or .npy, or values for B, G, R.")  # fmt: skip
+@click.option("--scale", type=float, default=1.0, show_default=True,
+              help="Multiplies what is left.")  # fmt: skip
+@click.option("--labels", "labels_file", type=click.Path(),
+              help="The names of the classes, one a line.")  # fmt: skip
+@click.option("--top", type=click.IntRange(min=1), help=f"How many classes to show ({_TOP}).")
+@click.option("--blob", "blobs", multiple=True, metavar="NAME",
+              help="The blob to show, inner ones too; may be repeated (the net's outputs).")  # fmt: skip
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True,
+              help="How many images go through the net at once.")  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
+@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
+@click.option("--level", type=int, default=0, help="The level of the net's state.")
+@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
+              help="The shape of the input blob, which images are resized to.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              help="How the results are printed.")  # fmt: skip
+def command(
+    prototxt: str,
+    caffemodel: str,
+    files: tuple[str, ...],
+    more: tuple[str, ...],
+    mean: str | None,
+    scale: float,
+    labels_file: str | None,
+    top: int | None,
+    blobs: tuple[str, ...],
+    batch: int,
+    device: str,
+    stage: tuple[str, ...],
+    level: int,
+    inputs: tuple[str, ...],
+    form: str,
+) -> None:
+    """Run a net on images, folders of images or arrays, in PyTorch.
+
+    Images are read in BGR, resized to the input by bilinear interpolation as OpenCV does, less the
+    mean, times the scale; a .npy (N x C x H x W, or one item) is taken as it is. The highest classes
+    are shown for scores that a Softmax makes, and with --top or --labels for any vector per image;
+    shape and statistics for other blobs. Exit code 3: a file could not be read.
+    """
+    from caffegen.cli.output import write_text
+    from caffegen.cli.paths import parse_shapes
+    from caffegen.cli.progress import amount
+    from caffegen.diagnostics import NetError
+    from caffegen.loader import load
+    from caffegen.pytorch import build
+    from caffegen.pytorch.preprocess import only_input
+
+    paths = _find(files)
+    labels = None if labels_file is None else _read_labels(labels_file)
+    weights = [caffemodel, *(name for group in more for name in group.split(",") if name)]
+    net = load(prototxt, weights, stages=stage, level=level, inputs=parse_shapes(inputs, "--input"))
+    if any(found.name == "layer-without-weights" for found in net.diagnostics):
+        raise NetError([found._replace(severity="error") for found in net.diagnostics])
+    wanted = _Wanted(net, blobs, top, labels, labels_file or "")
+    reader = _Reader(*only_input(net), mean, scale)
+    module = build(net, device=device)
+    results: list[dict[str, Any]] = []
+    with amount("running", len(paths), unit="files") as progress:
+        for items in _batches(reader.items(paths, progress), batch):
+            results += wanted.describe(items, _forward(module, items, wanted.blobs, device))
+    if form == "json":
+        import json
+
+        document = {
+            "version": 1, "net": net.name, "items": results,
+            "unread": [{"path": path, "reason": reason} for path, reason in reader.unread],
+        }  # fmt: skip
+        write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    else:
+        write_text(_to_text(results, several=len(wanted.blobs) > 1))
+        for path, reason in reader.unread:
+            click.echo(f"caffegen: `{path}`: {reason}", err=True)
+    sys.exit(3 if reader.unread else 0)
+
+
+class _Item(NamedTuple):
+    path: str
+    place: int | None
+    values: np.ndarray[Any, Any]
+
+
+class _Reader:
+    """Files to items of the net's input; what can't be read is kept with the reason."""
+
+    def __init__(self, blob: str, shape: tuple[int, ...], mean: str | None, scale: float) -> None:
+        from caffegen.pytorch.preprocess import Preprocessing
+
+        self.blob = blob
+        self.shape = shape
+        self.mean = mean
+        self.scale = scale
+        self.images: Preprocessing | None = None
+        self.unread: list[tuple[str, str]] = []
+        if mean is not None:
+            # a mean that does not fit is said before the first image is read
+            self.images = Preprocessing.of(blob, shape, mean, scale)
+
+    def items(self, paths: Sequence[str], progress: Any) -> Iterator[_Item]:
+        from caffegen.errors import FileError
+
+        for path in paths:
+            try:
+                yield from self.read(path)
+            except FileError as error:
+                self.unread.append((path, error.sentence))
+            progress(1)
+
+    def read(self, path: str) -> Iterator[_Item]:
+        import numpy as np
+
+        from caffegen.pytorch.preprocess import Preprocessing, read_items
+
+        if path.lower().endswith(".npy"):
+            for index, values in enumerate(read_items(path, self.blob, self.shape)):
+                yield _Item(path, index, values.astype(np.float32))
+            return
+        if self.images is None:
+            self.images = Preprocessing.of(self.blob, self.shape, None, self.scale)
+        yield _Item(path, None, self.images.image(path))
+
+
+def _find(files: Sequence[str]) -> list[str]:
+    """The files that are named, and the images in folders, by name."""
+    from caffegen.errors import FileError
+    from caffegen.pytorch.images import IMAGE_SUFFIXES
+
+    found: list[str] = []
+    for name in files:
+        if not os.path.isdir(name):
+            found.append(name)
+            continue
+        images = [
+            os.path.join(parent, file)
+            for parent, _, inside in os.walk(name)
+            for file in inside
+            if file.lower().endswith(IMAGE_SUFFIXES) and not file.startswith(".")
+        ]
+        if not images:
+            raise FileError(name, f"the folder holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        found += sorted(images)
+    return found
+
+
+def _read_labels(path: str) -> list[str]:
+    from caffegen.errors import FileError
+
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            labels = [line.strip() for line in file]
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels:
+        raise FileError(path, "it holds no labels")
+    return labels
+
+
+def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
+    """Items of one shape, up to `size` together, in order."""
+    batch: list[_Item] = []
+    for item in items:
+        if batch and (len(batch) == size or batch[0].values.shape != item.values.shape):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _forward(
+    module: CaffeModule, items: Sequence[_Item], blobs: Sequence[str], device: str
+) -> dict[str, np.ndarray[Any, Any]]:
+    import numpy as np
+    import torch
+
+    from caffegen.errors import CaffegenError
+
+    values = torch.from_numpy(np.stack([item.values for item in items]))
+    try:
+        with torch.inference_mode():
+            found = module.run(values.to(device), blobs)
+    except torch.OutOfMemoryError:
+        raise CaffegenError(
+            f"the memory of `{device}` is too small for a batch of {len(items)}; give --batch less"
+        ) from None
+    return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
+
+
+class _Wanted:
+    """What is shown of the blobs: for scores the highest classes, for all of them statistics."""
+
+    def __init__(
+        self,
+        net: Net,
+        blobs: Sequence[str],
+        top: int | None,
+        labels: Sequence[str] | None,
+        labels_file: str,
+    ) -> None:
+        known = net.graph.final
+        for name in blobs:
+            if name not in known:
+                raise click.UsageError(_no_blob(name, list(known)))
+        self.blobs = list(blobs) or [value.name for value in net.graph.outputs]
+        self.top = top or _TOP
+        self.labels = labels
+        self.labels_file = labels_file
+        self.scores = {
+            name
+            for name in self.blobs
+            if top is not None or labels is not None or _from_softmax(known[name].producer)
+        }
+
+    def describe(
+        self, items: Sequence[_Item], found: dict[str, np.ndarray[Any, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        """What the results say of each item: the JSON, version 1 (docs/run-json.md)."""
+        for position, item in enumerate(items):
+            outputs = [
+                self.describe_blob(name, _part(name, values, position, len(items)))
+                for name, values in found.items()
+            ]
+            yield {"path": item.path, "index": item.place, "outputs": outputs}
+
+    def describe_blob(self, name: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:
+        import numpy as np
+
+        finite = values[np.isfinite(values)].astype(np.float64)
+        told: dict[str, Any] = {
+            "blob": name, "shape": list(values.shape), "not_finite": values.size - finite.size
+        }  # fmt: skip
+        for what in ("min", "max", "mean", "std"):
+            told[what] = float(getattr(finite, what)()) if finite.size else None
+        vector = values.ndim > 0 and values.size == values.shape[0] > 1
+        told["top"] = None
+        if vector and name in self.scores:
+            told["top"] = self.highest(name, values.reshape(-1))
+        return told
+
+    def highest(self, name: str, scores: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+        """The classes with the highest scores; of equal ones the first comes first."""
+        import numpy as np
+
+        if self.labels is not None and len(self.labels) != scores.size:
+            raise click.UsageError(
+                f"`{self.labels_file}` has {len(self.labels)} labels; the blob `{name}` has "
+                f"{scores.size} classes"
+            )
+        order = np.argsort(-scores, kind="stable")[: self.top]
+        return [
+            {
+                "class": int(index),
+                "label": None if self.labels is None else self.labels[index],
+                "score": float(scores[index]) if np.isfinite(scores[index]) else None,
+            }
+            for index in order
+        ]
+
+
+def _no_blob(name: str, known: Sequence[str]) -> str:
+    from caffegen.schema.suggest import nearest
+
+    near = nearest(name, known)
+    return f"--blob: the net has no blob `{name}`" + (f"; did you mean `{near}`?" if near else "")
+
+
+def _from_softmax(node: Any) -> bool:
+    """Whether a Softmax made the blob, be it behind layers that only move values."""
+    while node is not None and node.type in ("Flatten", "Reshape", "Split") and node.inputs[0]:
+        node = node.inputs[0].producer
+    return node is not None and node.type == "Softmax"
+
+
+def _part(
+    name: str, values: np.ndarray[Any, Any], position: int, number: int
+) -> np.ndarray[Any, Any]:
+    """What of a blob belongs to one item of the batch."""
+    from caffegen.errors import CaffegenError
+
+    if values.ndim and values.shape[0] == number:
+        part: np.ndarray[Any, Any] = values[position]
+        return part
+    if number > 1:
+        raise CaffegenError(
+            f"the blob `{name}` has the shape {list(values.shape)} for {number} images, which is "
+            "not one part per image; run it with --batch 1"
+        )
+    return values
+
+
+def _to_text(results: Sequence[dict[str, Any]], *, several: bool) -> str:
+    lines = []
+    for item in results:
+        index = "" if item["index"] is None else f"[{item['index']}]"
+        lines.append(f"{item['path']}{index}")
+        for told in item["outputs"]:
+            if told["top"] is None:
+                lines.append(f"  {told['blob']}  {_statistics(told)}")
+                continue
+            if several:
+                lines.append(f"  {told['blob']}")
+            width = max(len(str(line["class"])) for line in told["top"])
+            for line in told["top"]:
+                score = "  ----" if line["score"] is None else f"{line['score']:6.4f}"
+                lines.append(f"  {score}  {line['class']:>{width}}  {line['label'] or ''}".rstrip())
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _statistics(told: dict[str, Any]) -> str:
+    shape = "x".join(map(str, told["shape"])) or "1"
+    if told["min"] is None:
+        return f"{shape}  no finite values"
+    numbers = "  ".join(f"{what} {told[what]:.6g}" for what in ("min", "max", "mean", "std"))
+    odd = f"  {told['not_finite']} not finite" if told["not_finite"] else ""
+    return f"{shape}  {numbers}{odd}"

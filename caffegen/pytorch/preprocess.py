@@ -1,0 +1,124 @@
+"""From an image file to a net's input, as Caffe's classification example does it.
+
+The image is read in BGR with values of 0 to 255, resized to the size of the input by OpenCV's
+bilinear interpolation (the whole image, its proportions not kept), the mean is subtracted, and the
+result is scaled: examples/cpp_classification/classification.cpp, Preprocess, and
+python/caffe/io.py, Transformer. A mean image larger than the input is cut to its centre, as the
+data layers do when they crop.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from caffegen.errors import CaffegenError, FileError
+
+from .images import read_image, resize
+from .mean import centre, mean_per_channel, read_array, read_mean
+
+if TYPE_CHECKING:
+    from caffegen.loader import Net
+
+__all__ = ["Preprocessing", "only_input", "read_items"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Preprocessing(NamedTuple):
+    """What is done to an image: `mean` is C x H x W or C x 1 x 1."""
+
+    blob: str
+    channels: int
+    height: int
+    width: int
+    mean: Array | None = None
+    scale: float = 1.0
+
+    @classmethod
+    def of(
+        cls, blob: str, shape: Sequence[int], mean: str | None = None, scale: float = 1.0
+    ) -> Preprocessing:
+        """For an input of this shape; `mean` is `104,117,123`, one number, or a mean file."""
+        if len(shape) != 4:
+            raise CaffegenError(
+                f"the input blob `{blob}` has the shape {list(shape)}; images go into one of four "
+                "axes: give arrays as .npy"
+            )
+        _, channels, height, width = shape
+        if channels not in (1, 3):
+            raise CaffegenError(
+                f"the input blob `{blob}` has {channels} channels; an image has 1 or 3: give "
+                "arrays as .npy"
+            )
+        whole = cls(blob, channels, height, width, None, scale)
+        return whole if mean is None else whole._replace(mean=whole.mean_of(mean))
+
+    def mean_of(self, text: str) -> Array:
+        """The mean that a command line names, fit for this input."""
+        try:
+            values = tuple(float(value) for value in text.split(","))
+        except ValueError:
+            values = ()
+        if values:
+            return mean_per_channel(values, self.channels)
+        mean = read_mean(text)
+        channels, height, width = mean.shape
+        fits = channels == self.channels and (
+            (height, width) == (1, 1) or (height >= self.height and width >= self.width)
+        )
+        if not fits:
+            raise FileError(
+                text,
+                f"the mean is {channels} x {height} x {width}, smaller than or unlike the input "
+                f"blob `{self.blob}`: {self.channels} x {self.height} x {self.width}",
+            )
+        return centre(mean, self.height, self.width)
+
+    def image(self, path: str | os.PathLike[str]) -> Array:
+        """An image file as C x H x W, float32."""
+        pixels = read_image(path, color=self.channels == 3)
+        planes = resize(pixels, self.height, self.width).transpose(2, 0, 1)
+        values: Array = planes.astype(np.float32)
+        if self.mean is not None:
+            values -= self.mean
+        if self.scale != 1:
+            values *= np.float32(self.scale)
+        return values
+
+
+def read_items(path: str, blob: str, shape: Sequence[int]) -> Array:
+    """The items of a .npy file for an input of this shape, as they are: with or without axis 0."""
+    values = read_array(path)
+    if values.ndim == len(shape) - 1:
+        values = values[None]
+    if values.ndim != len(shape):
+        raise FileError(
+            path,
+            f"it has {values.ndim} axes ({list(values.shape)}); the input blob `{blob}` has "
+            f"{len(shape)}, of which the first, the items, may be left out",
+        )
+    return values
+
+
+def only_input(net: Net) -> tuple[str, tuple[int, ...]]:
+    """The one blob that the net's caller gives, and its shape."""
+    from .build import FED
+
+    inputs = [value for node in net.graph.nodes if node.type in FED for value in node.outputs]
+    if len(inputs) != 1:
+        names = ", ".join(f"`{value.name}`" for value in inputs)
+        told = f"{len(inputs)} inputs ({names})" if inputs else "no input"
+        raise CaffegenError(
+            f"the net has {told}; only a net with one can be run on images, such as its deploy form"
+        )
+    value = inputs[0]
+    if value.shape is None or not value.shape:
+        raise CaffegenError(
+            f"the shape of the input blob `{value.name}` is not known; give it, "
+            f"e.g. --input {value.name}=1,3,224,224"
+        )
+    return value.name, value.shape

@@ -1,0 +1,175 @@
+"""A built net as items: what runs, in order, and the values between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from caffegen.pytorch.module import CaffeModule, Step
+from caffegen.pytorch.registry import Refusal
+
+from .forms import FORMS, write_module
+from .items import Call, Item, Join, Leaf, Signatures
+from .own import plain_pool
+
+__all__ = ["Extract", "extract"]
+
+Shape = tuple[int, ...]
+
+
+class Extract(NamedTuple):
+    """Items in order; inputs and outputs as (Caffe's name, value)."""
+
+    items: list[Item]
+    inputs: list[tuple[str, int]]
+    outputs: dict[str, int]
+
+
+def extract(
+    module: CaffeModule, signatures: Signatures, types: Mapping[str, str], *, training: bool
+) -> Extract:
+    """The items of a net; Refusal names the layers that have no readable form.
+
+    `types` holds the type of each layer.
+    """
+    return _Extractor(module, signatures, types, training=training).run()
+
+
+class _Extractor:
+    def __init__(
+        self,
+        module: CaffeModule,
+        signatures: Signatures,
+        types: Mapping[str, str],
+        *,
+        training: bool,
+    ) -> None:
+        self.module = module
+        self.types = types
+        self.signatures = signatures
+        self.training = training
+        self.next_value = module._slot_count
+        self.same: dict[int, int] = {}
+        self.items: list[Item] = []
+        self.refused: list[str] = []
+        self.read = {value for step in module._steps for value in self.needed(step)}
+        self.read |= set(module._outputs.values())
+
+    def needed(self, step: Step) -> tuple[int, ...]:
+        silent = type(self.module._modules[step.module]).__name__ == "Silence"
+        return () if silent else step.inputs
+
+    def run(self) -> Extract:
+        for spec in self.module._inputs:
+            if spec.optional:
+                self.refused.append(f"`{spec.name}` (DummyData)")
+        for step in self.module._steps:
+            self.step(step)
+        if self.refused:
+            raise Refusal(
+                f"no readable source for {', '.join(self.refused[:5])}"
+                f"{f' and {len(self.refused) - 5} more' if len(self.refused) > 5 else ''}; "
+                f"`-o model.pt2` takes every layer that PyTorch runs"
+            )
+        inputs = [(spec.name, spec.slot) for spec in self.module._inputs]
+        outputs = {name: self.real(value) for name, value in self.module._outputs.items()}
+        return Extract(self.items, inputs, outputs)
+
+    def real(self, value: int) -> int:
+        while value in self.same:
+            value = self.same[value]
+        return value
+
+    def step(self, step: Step) -> None:
+        module = self.module._modules[step.module]
+        assert module is not None
+        inputs = [self.real(value) for value in step.inputs]
+        kind = type(module).__name__
+        if kind == "Split" or (kind == "Dropout" and not getattr(module, "p", 1)):
+            self.same |= dict.fromkeys(step.outputs, inputs[0])
+            return
+        if kind == "Silence":
+            return
+        for index in step.cut:
+            inputs[index] = self.add(Join("detach", (), [inputs[index]], [self.fresh()]))
+        if step.flatten is not None:
+            args = {"start_dim": step.flatten, "end_dim": -1}
+            call = Call("nn.Flatten", args)
+            inputs[0] = self.add(Leaf(call, [inputs[0]], [self.fresh()], {}, ""))
+        item = self.item(module, step, inputs)
+        if item is None:
+            name = step.layers[0]
+            self.refused.append(f"`{name}` ({self.types.get(name, kind)})")
+            return
+        self.add(item)
+
+    def fresh(self) -> int:
+        self.next_value += 1
+        return self.next_value - 1
+
+    def item(self, module: nn.Module, step: Step, inputs: list[int]) -> Item | None:
+        if not inputs:
+            return None
+        if type(module).__name__ in ("Scale", "Bias") and len(inputs) == 2:
+            return self.from_bottom(module, step, inputs)
+        if type(module).__name__ == "Slice":
+            narrow = self.narrow(module, step, inputs)
+            if narrow is not None:
+                return narrow
+        written = None
+        if type(module).__name__ == "PoolingExact":
+            shape = step.bottoms[0][1]
+            written = None if shape is None else plain_pool(module, shape[2:])
+        written = written or write_module(module, training=self.training)
+        if written is None:
+            return None
+        if written.join:
+            return Join(written.kind, tuple(written.args.values()), inputs, step.outputs)
+        if len(step.outputs) != 1:
+            return None
+        return Leaf(
+            Call(written.kind, written.args), inputs, step.outputs, written.tensors, step.layers[0]
+        )
+
+    def narrow(self, module: Any, step: Step, inputs: list[int]) -> Item | None:
+        """A Slice of which one part alone is read."""
+        wanted = [value for value in step.outputs if value in self.read]
+        if len(wanted) != 1 or not module.points:
+            return None
+        index = step.outputs.index(wanted[0])
+        edges = [0, *module.points, None]
+        start, stop = edges[index], edges[index + 1]
+        shape = step.bottoms[0][1]
+        if stop is not None and shape is not None and stop == shape[module.axis] - 1:
+            stop = -1
+        return Join("narrow", (module.axis, start, stop), inputs, wanted)
+
+    def from_bottom(self, module: Any, step: Step, inputs: list[int]) -> Item | None:
+        """A Scale or Bias whose second bottom holds the values."""
+        shapes = [shape for _, shape in step.bottoms]
+        bottom, values = shapes
+        if bottom is None or values is None:
+            return None
+        behind = len(bottom) - module.axis - len(values)
+        if type(module).__name__ == "Bias":
+            return Join("shift", (behind,), inputs, step.outputs)
+        if module.bias is None:
+            return Join("scale", (behind,), inputs, step.outputs)
+        return None
+
+    def add(self, item: Item) -> int:
+        if isinstance(item, Leaf):
+            form = FORMS[item.call.kind]
+            args = item.call.args
+            shape = [(name, args[name]) for name in form.shape]
+            spread = args.get("groups", 1)
+            depthwise = spread > 1 and (spread == args["in_channels"] or "groups")
+            structure: Any = (item.call.kind, tuple(args), tuple(shape), depthwise)
+        else:
+            assert isinstance(item, Join)
+            structure = (item.form, item.facts, len(item.inputs))
+        item.signature = self.signatures.number(structure)
+        self.items.append(item)
+        return item.outputs[0] if item.outputs else -1

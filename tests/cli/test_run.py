@@ -1,0 +1,295 @@
+"""`caffegen run`, as a user calls it: what it shows of images, folders and arrays."""
+
+import json
+
+import numpy as np
+import pytest
+
+from caffegen import load
+from caffegen.weights import write_binaryproto
+
+torch = pytest.importorskip("torch")
+Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+
+NET = """name: "mean_of_channels"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 10 dim: 3 dim: 8 dim: 6 } } }
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool"
+        pooling_param { pool: AVE global_pooling: true } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 4 } }
+"""
+SOFTMAX = 'layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }\n'
+WEIGHT = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]], np.float32) / 64
+BIAS = np.array([0, 0, 0, -0.25], np.float32)
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+@pytest.fixture
+def net(write, tmp_path):
+    """Scores that are means over blue, green and red: any slip in the channels' order shows."""
+    write(NET, "scores.prototxt")
+    prototxt = write(NET + SOFTMAX)
+    loaded = load(tmp_path / prototxt, {"fc": [WEIGHT, BIAS]})
+    loaded.save(caffemodel=tmp_path / "net.caffemodel")
+    return prototxt, "net.caffemodel"
+
+
+@pytest.fixture
+def picture(tmp_path):
+    def call(name="cat.png", size=(9, 13), seed=0, mode="RGB"):
+        shape = (*size, {"RGB": 3, "RGBA": 4, "L": 1}[mode])
+        pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels.squeeze(), mode=mode).save(path)
+        return name
+
+    return call
+
+
+def expected_input(path, mean=0.0, scale=1.0):
+    """The example's preprocessing, by OpenCV itself."""
+    image = cv2.resize(cv2.imread(str(path)), (6, 8)).astype(np.float32)
+    return ((image - mean) * scale).transpose(2, 0, 1)
+
+
+def scores_of(values):
+    return WEIGHT @ values.mean((1, 2)) + BIAS
+
+
+def test_scores_of_an_image_are_those_of_caffes_example(program, net, picture, tmp_path):
+    name = picture()
+    code, out, err = program("run", *net, name, "--format", "json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["version"] == 1
+    assert document["net"] == "mean_of_channels"
+    assert document["unread"] == []
+    (item,) = document["items"]
+    assert (item["path"], item["index"]) == (name, None)
+    (told,) = item["outputs"]
+    expected = softmax(scores_of(expected_input(tmp_path / name)))
+    order = np.argsort(-expected)
+    assert (told["blob"], told["shape"]) == ("prob", [4])
+    assert [line["class"] for line in told["top"]] == order.tolist()
+    assert [line["score"] for line in told["top"]] == pytest.approx(expected[order].tolist(), 1e-5)
+    assert told["max"] == pytest.approx(expected.max(), 1e-5)
+    assert told["not_finite"] == 0
+
+
+def test_text_shows_labels_as_asked(program, net, picture, write, tmp_path):
+    name = picture()
+    labels = write("ant\nbee\ncat, feline\ndog\n\n", "words.txt")
+    code, out, _ = program("run", *net, name, "--labels", labels, "--top", 2)
+    assert code == 0
+    scores = softmax(scores_of(expected_input(tmp_path / name)))
+    names = ["ant", "bee", "cat, feline", "dog"]
+    best = np.argsort(-scores)[:2]
+    lines = [f"  {scores[index]:6.4f}  {index}  {names[index]}" for index in best]
+    assert out.splitlines() == [name, *lines]
+
+
+def test_mean_values_and_scale(program, net, picture, tmp_path):
+    name = picture()
+    mean = [104.0, 117.0, 123.0]
+    _, out, _ = program(
+        "run", *net, name, "--mean", "104,117,123", "--scale", 0.5, "--blob", "fc", "--top", 4,
+        "--format", "json",
+    )  # fmt: skip
+    told = json.loads(out)["items"][0]["outputs"][0]
+    scores = scores_of(expected_input(tmp_path / name, np.array(mean), 0.5))
+    by_class = {line["class"]: line["score"] for line in told["top"]}
+    assert [by_class[index] for index in range(4)] == pytest.approx(scores.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["binaryproto", "npy"])
+def test_a_larger_mean_image_is_cut_to_its_centre(program, net, picture, tmp_path, kind):
+    name = picture()
+    mean = np.random.default_rng(1).uniform(0, 200, (1, 3, 11, 10)).astype(np.float32)
+    if kind == "npy":
+        np.save(tmp_path / "mean.npy", mean[0])
+    else:
+        write_binaryproto(tmp_path / "mean.binaryproto", mean)
+    _, out, _ = program(
+        "run", *net, name, "--mean", f"mean.{kind}", "--blob", "fc", "--top", 4, "--format", "json"
+    )
+    top = json.loads(out)["items"][0]["outputs"][0]["top"]
+    values = expected_input(tmp_path / name) - mean[0, :, 1:9, 2:8]
+    by_class = {line["class"]: line["score"] for line in top}
+    assert [by_class[i] for i in range(4)] == pytest.approx(scores_of(values).tolist(), abs=1e-4)
+
+
+def test_a_blob_without_a_softmax_is_told_by_shape_and_statistics(program, net, picture):
+    code, out, _ = program("run", "scores.prototxt", net[1], picture(), "--blob", "pool")
+    assert code == 0
+    assert "  pool  3x1x1  min " in out
+    _, out, _ = program("run", "scores.prototxt", net[1], "cat.png")
+    assert "  fc  4  min " in out
+
+
+def test_arrays_are_taken_as_they_are(program, net, tmp_path):
+    values = np.random.default_rng(2).normal(0, 50, (5, 3, 4, 4))
+    np.save(tmp_path / "many.npy", values)
+    np.save(tmp_path / "one.npy", values[3].astype(np.float32))
+    _, out, _ = program(
+        "run",
+        *net,
+        "many.npy",
+        "one.npy",
+        "--mean",
+        "104,117,123",
+        "--batch",
+        2,
+        "--format",
+        "json",
+    )
+    items = json.loads(out)["items"]
+    assert [(item["path"], item["index"]) for item in items] == [
+        *(("many.npy", index) for index in range(5)), ("one.npy", 0),
+    ]  # fmt: skip
+    found = [item["outputs"][0]["max"] for item in items]
+    expected = [softmax(scores_of(value)).max() for value in values]
+    assert found == pytest.approx([*expected, expected[3]], 1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 8])
+def test_a_folder_in_order_whatever_the_batch(program, net, picture, tmp_path, batch):
+    names = [
+        picture(f"pets/{index}.{end}", seed=index)
+        for index, end in enumerate(["png", "bmp", "PNG"])
+    ]
+    (tmp_path / "pets" / "notes.txt").write_text("no image")
+    _, out, _ = program("run", *net, "pets", "--batch", batch, "--format", "json")
+    items = json.loads(out)["items"]
+    assert [item["path"] for item in items] == names
+    expected = [softmax(scores_of(expected_input(tmp_path / name))).max() for name in names]
+    assert [item["outputs"][0]["max"] for item in items] == pytest.approx(expected, 1e-5)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_grey_and_transparent_images_become_three_channels(program, net, picture, tmp_path, mode):
+    name = picture(mode=mode)
+    _, out, _ = program("run", *net, name, "--format", "json")
+    expected = softmax(scores_of(expected_input(tmp_path / name)))
+    assert json.loads(out)["items"][0]["outputs"][0]["max"] == pytest.approx(expected.max(), 1e-5)
+
+
+def test_a_broken_image_does_not_stop_the_others(program, net, picture, tmp_path):
+    good = picture()
+    data = (tmp_path / good).read_bytes()
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
+    (tmp_path / "text.jpg").write_text("no image at all")
+    code, out, err = program("run", *net, "cut.png", good, "text.jpg", "gone.png")
+    assert code == 3
+    assert out.splitlines()[0] == good
+    first, second, third = err.splitlines()
+    assert first.startswith("caffegen: `cut.png`: the image is damaged: ")
+    assert second == "caffegen: `text.jpg`: it is no image of a format that Pillow reads"
+    assert third == "caffegen: `gone.png`: it can't be read: no such file or directory"
+    code, out, err = program("run", *net, "text.jpg", "--format", "json")
+    assert (code, err) == (3, "")
+    assert json.loads(out)["unread"] == [
+        {"path": "text.jpg", "reason": "it is no image of a format that Pillow reads"}
+    ]
+
+
+REFUSALS = {
+    "labels": (["--labels", "two.txt"], 2, "`two.txt` has 2 labels; the blob `prob` has 4 classes"),
+    "no labels": (["--labels", "empty.txt"], 3, "`empty.txt`: it holds no labels"),
+    "labels gone": (["--labels", "gone.txt"], 3, "`gone.txt`: it can't be read: no such file or directory"),
+    "means": (["--mean", "1,2"], 2, "2 mean values are given for 3 channels; give one, or one per channel"),
+    "mean gone": (["--mean", "gone.binaryproto"], 3, "`gone.binaryproto`: it can't be read: no such file or directory"),
+    "mean small": (
+        ["--mean", "small.binaryproto"], 3,
+        "`small.binaryproto`: the mean is 3 x 4 x 4, smaller than or unlike the input blob `data`: 3 x 8 x 6",
+    ),
+    "blob": (["--blob", "porb"], 2, "--blob: the net has no blob `porb`; did you mean `prob`?"),
+    "device": (["--device", "cuda:99"], 2, "the device `cuda:99` is not there: "),
+    "channels": (
+        ["--input", "data=1,4,8,8", "--mean", "1"], 2,
+        "the input blob `data` has 4 channels; an image has 1 or 3: give arrays as .npy",
+    ),
+    "batch": (["--batch", "0"], 2, "--batch: 0 is not in the range x>=1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "code", "sentence"), REFUSALS.values(), ids=REFUSALS)
+def test_refusals_are_one_sentence(program, net, picture, write, tmp_path, options, code, sentence):
+    write("a\nb\n", "two.txt")
+    write("\n", "empty.txt")
+    write_binaryproto(tmp_path / "small.binaryproto", np.zeros((1, 3, 4, 4), np.float32))
+    if "data=1,4,8,8" in options:
+        # the weights fix the channels: a net that has none is asked
+        text = NET.splitlines()[1] + '\nlayer { name: "r" type: "ReLU" bottom: "data" top: "r" }\n'
+        write(text)
+    found, out, err = program("run", *net, picture(), *options)
+    assert (found, out) == (code, "")
+    assert err.startswith(f"caffegen: {sentence}")
+    assert len(err.splitlines()) == 1
+
+
+def test_folders_without_images_are_refused(program, net, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, err = program("run", *net, "empty")
+    assert code == 3
+    assert err.startswith("caffegen: `empty`: the folder holds no images (.bmp, .gif, .jpeg, ")
+
+
+ARRAYS = {
+    "text": (b"no array", "it is no .npy file of numbers"),
+    "empty": (b"", "it is no .npy file of numbers"),
+    "axes": (np.zeros((3, 8)), "it has 2 axes ([3, 8]); the input blob `data` has 4, of which the first, the items, may be left out"),
+    "type": (np.array(["a"]), "it holds values of type <U1, not real numbers"),
+    "objects": (np.array([{}], dtype=object), "it is no .npy file of numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "sentence"), ARRAYS.values(), ids=ARRAYS)
+def test_arrays_that_are_none(program, net, tmp_path, content, sentence):
+    path = tmp_path / "x.npy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content, allow_pickle=True)
+    code, out, err = program("run", *net, "x.npy")
+    assert (code, out, err) == (3, "", f"caffegen: `x.npy`: {sentence}\n")
+
+
+def test_nets_with_several_inputs_are_refused(program, net, write, picture):
+    second = NET.splitlines()[1].replace('"data"', '"label"')
+    write(NET + second + '\nlayer { name: "s" type: "Silence" bottom: "label" }\n')
+    code, _, err = program("run", *net, picture())
+    assert code == 2
+    assert "the net has 2 inputs (`data`, `label`); only a net with one can be run" in err
+
+
+def test_a_net_without_its_weights_is_refused(program, net, write, picture):
+    write(NET.replace('"fc"', '"other"'))
+    code, _, err = program("run", *net, picture())
+    assert code == 1
+    assert "layer `other`" in err
+
+
+def test_a_net_that_mixes_its_batch_is_refused(program, net, write, picture):
+    layers = (
+        NET
+        + 'layer { name: "r" type: "Reshape" bottom: "fc" top: "r" reshape_param { shape { dim: -1 dim: 2 dim: 2 dim: 2 } } }\n'
+    )
+    write(layers.replace("dim: 10", "dim: 2"))
+    code, _, err = program("run", *net, picture(), picture("b.png"))
+    assert code == 2
+    assert "the blob `r` has the shape [1, 2, 2, 2] for 2 images" in err
+
+
+def test_scores_that_are_no_numbers(program, net, tmp_path):
+    np.save(tmp_path / "nan.npy", np.full((1, 3, 8, 6), np.nan, np.float32))
+    code, out, _ = program("run", *net, "nan.npy", "--format", "json")
+    assert code == 0
+    told = json.loads(out)["items"][0]["outputs"][0]
+    assert (told["not_finite"], told["min"], told["top"][0]["score"]) == (4, None, None)
+    _, out, _ = program("run", *net, "nan.npy", "--blob", "pool")
+    assert out.splitlines()[1] == "  pool  3x1x1  no finite values"
