@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from caffegen.collection import collection_paused
 from caffegen.schema import message_type
 from caffegen.text import FieldError, Message, print_message
 
-from caffegen.collection import collection_paused
 from .errors import DslError, NotATop, UnknownName, did_you_mean, shown
 from .keywords import assign_keyword, keyword_sentence
 

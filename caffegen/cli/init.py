@@ -1,0 +1,50 @@
+"""`caffegen init`: seeded weights for a net that has none."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("init")
+@click.argument("prototxt", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="The .caffemodel to write.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--as-declared", is_flag=True,
+              help="Fill as Caffe would: weights without a filler become 0.")  # fmt: skip
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
+@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
+@click.option("--level", type=int, default=0, help="The level of the net's state.")
+@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
+              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+def command(
+    prototxt: str,
+    output: str,
+    seed: int,
+    as_declared: bool,
+    phase: str,
+    stage: tuple[str, ...],
+    level: int,
+    inputs: tuple[str, ...],
+) -> None:
+    """Fill the parameters of a net by its own fillers and write them as a .caffemodel.
+
+    Weights for which the prototxt declares no filler are filled as msra does, since Caffe's zeros
+    would make a dead net; BatchNorm statistics are set to what the fillers let expect.
+    """
+    from caffegen.analysis.fill import fill_params
+    from caffegen.cli.paths import parse_shapes
+    from caffegen.cli.progress import steps
+    from caffegen.loader import load, loads
+
+    shapes = parse_shapes(inputs, "--input")
+    net = load(prototxt, phase=phase, stages=stage, level=level, inputs=shapes)
+    with steps("filling") as progress:
+        progress("parameters")
+        filled = fill_params(net.graph, seed, strict=as_declared)
+        progress(output)
+        whole = loads(net.message, filled, phase=phase, stages=stage, level=level, inputs=shapes)
+        whole.save(caffemodel=output)
+    values = sum(array.size for arrays in filled.values() for array in arrays)
+    click.echo(f"{output}: {values:,} values in {len(filled)} layers, seed {seed}", err=True)
