@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from .targets import TARGETS, Settings, target_of
 
 if TYPE_CHECKING:
+    from caffegen.cli.batch import Job
     from caffegen.loader import Net
 
 __all__ = ["command"]
+
+
+class Request(NamedTuple):
+    """All that the command line says of a conversion but its files."""
+
+    fill: int | None
+    strict: bool
+    settings: Settings
+    phase: str
+    stages: tuple[str, ...]
+    level: int
+    inputs: dict[str, tuple[int, ...]]
 
 
 @click.command("convert")
 @click.argument("prototxt", type=click.Path())
 @click.argument("caffemodel", nargs=-1, type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(),
-              help=f"What to write; its name ends in {' or '.join(TARGETS)}.")  # fmt: skip
+              help=f"What to write; its name ends in {' or '.join(TARGETS)}, or it is a folder.")  # fmt: skip
+@click.option("--to", "suffix", type=click.Choice(list(TARGETS)), default=".onnx",
+              show_default=True, help="The format of a folder's files.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Nets of a folder converted side by side.")  # fmt: skip
 @click.option("-w", "more", multiple=True, metavar="FILE[,FILE]",
               help="Weights, as Caffe's own option takes them; later files overwrite.")  # fmt: skip
 @click.option("--fill", type=int, metavar="SEED",
@@ -43,6 +62,8 @@ def command(
     prototxt: str,
     caffemodel: tuple[str, ...],
     output: str,
+    suffix: str,
+    jobs: int,
     more: tuple[str, ...],
     fill: int | None,
     strict: bool,
@@ -64,34 +85,54 @@ def command(
 
     The model computes what Caffe computes; a layer that can't is refused with the reason. Weights
     are matched by layer name, and what does not match is reported.
+
+    With a folder as output (`-o out/`) every argument is a prototxt, a folder or a glob: each net
+    is paired with the weights of its name, failures are passed over, what is up to date is left
+    alone, and a table ends it.
     """
     from caffegen.cli.paths import parse_shapes
+
+    settings = Settings(
+        opset=opset,
+        storage=storage,
+        dynamic_batch=dynamic_batch,
+        dynamic_size=dynamic_size,
+        fold=fold,
+        outputs=outputs.split(",") if outputs else None,
+    )
+    shapes = parse_shapes(inputs, "--input")
+    request = Request(fill, strict, settings, phase, stage, level, shapes)
+    if output.endswith(("/", os.sep)) or os.path.isdir(output):
+        from caffegen.cli.batch import convert_all, plan
+
+        if more:
+            raise click.UsageError("a folder's weights are found by name; leave out -w")
+        found = plan([prototxt, *caffemodel], output, suffix)
+        sys.exit(convert_all(found, partial(_convert_job, request), jobs))
+    target_of(output)
+    files = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
+    told = _convert(prototxt, files, output, request)
+    click.echo(f"{os.fspath(output)}: {told}", err=True)
+
+
+def _convert_job(request: Request, job: Job) -> str:
+    return _convert(job.prototxt, [job.weights] if job.weights else [], job.output, request)
+
+
+def _convert(prototxt: str, files: list[str], output: str, request: Request) -> str:
+    """Convert one net and tell what was written."""
     from caffegen.loader import load
 
-    write = target_of(output)
-    files = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
     net = load(
-        prototxt, files or None, phase=phase, stages=stage, level=level,
-        inputs=parse_shapes(inputs, "--input"),
+        prototxt, files or None, phase=request.phase, stages=request.stages, level=request.level,
+        inputs=request.inputs,
     )  # fmt: skip
-    if fill is not None:
-        _fill(net, fill)
+    if request.fill is not None:
+        _fill(net, request.fill)
     elif not files:
         _need_weights(net)
-    _report_mismatches(net, strict=strict)
-    told = write(
-        net,
-        output,
-        Settings(
-            opset=opset,
-            storage=storage,
-            dynamic_batch=dynamic_batch,
-            dynamic_size=dynamic_size,
-            fold=fold,
-            outputs=outputs.split(",") if outputs else None,
-        ),
-    )
-    click.echo(f"{os.fspath(output)}: {told}", err=True)
+    _report_mismatches(net, strict=request.strict)
+    return target_of(output)(net, output, request.settings)
 
 
 def _fill(net: Net, seed: int) -> None:

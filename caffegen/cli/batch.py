@@ -1,0 +1,130 @@
+"""Many nets at once: weights paired by name, failures passed over, work that is done not done again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import click
+
+from caffegen.errors import CaffegenError
+
+__all__ = ["Job", "Outcome", "convert_all", "pair_weights", "plan"]
+
+_WEIGHTS = (".caffemodel", ".caffemodel.h5")
+# what names of a net's text end in where the weights' name does not
+_TAILS = ("_deploy", "-deploy", "_test", "_train_val", "_train_test", "_inference")
+
+
+class Job(NamedTuple):
+    """One net, its weights if any were found, and the file to write."""
+
+    prototxt: str
+    weights: str | None
+    output: str
+
+
+class Outcome(NamedTuple):
+    """How a job ended: `converted`, `up to date` or `failed`, with a sentence."""
+
+    job: Job
+    state: str
+    told: str
+
+
+def pair_weights(prototxt: str) -> str | None:
+    """The weights that belong to a prototxt by name; None where none or several might.
+
+    A file of the same stem, with or without a tail such as `_deploy`; else the one caffemodel of the
+    folder, if the folder has but one.
+    """
+    folder, name = os.path.split(prototxt)
+    stem = name.rsplit(".", 1)[0]
+    stems = [stem, *(stem[: -len(tail)] for tail in _TAILS if stem.endswith(tail))]
+    for candidate in stems:
+        for suffix in _WEIGHTS:
+            path = os.path.join(folder, candidate + suffix)
+            if os.path.isfile(path):
+                return path
+    there = [entry for entry in os.listdir(folder or ".") if entry.endswith(_WEIGHTS)]
+    return os.path.join(folder, there[0]) if len(there) == 1 else None
+
+
+def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
+    """A job for every prototxt; outputs keep the folders that the inputs do not share."""
+    from caffegen.cli.paths import find_files
+
+    files = find_files(paths)
+    if not files:
+        raise click.UsageError("no prototxt was found")
+    shared = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files])
+    jobs = []
+    for path in files:
+        inside = os.path.relpath(os.path.abspath(path), shared)
+        jobs.append(
+            Job(path, pair_weights(path), os.path.join(folder, inside.rsplit(".", 1)[0] + suffix))
+        )
+    taken: dict[str, str] = {}
+    for job in jobs:
+        other = taken.setdefault(job.output, job.prototxt)
+        if other != job.prototxt:
+            raise click.UsageError(f"{other} and {job.prototxt} would both become {job.output}")
+    return jobs
+
+
+def _is_current(job: Job) -> bool:
+    """Whether the output is there and newer than all that it is made from."""
+    try:
+        made = os.stat(job.output).st_mtime_ns
+        sources = [job.prototxt, *([job.weights] if job.weights else [])]
+        return all(os.stat(source).st_mtime_ns <= made for source in sources)
+    except OSError:
+        return False
+
+
+def _run(job: Job, convert: Callable[[Job], str]) -> Outcome:
+    if _is_current(job):
+        return Outcome(job, "up to date", "")
+    try:
+        os.makedirs(os.path.dirname(job.output) or ".", exist_ok=True)
+        return Outcome(job, "converted", convert(job))
+    except click.ClickException as error:
+        return Outcome(job, "failed", error.format_message())
+    except (CaffegenError, OSError, MemoryError) as error:
+        return Outcome(job, "failed", str(error) or type(error).__name__)
+
+
+def convert_all(jobs: Sequence[Job], convert: Callable[[Job], str], workers: int) -> int:
+    """Run all jobs, print the table and give the exit code; `convert` must be picklable."""
+    from caffegen.cli.progress import amount
+
+    outcomes: list[Outcome] = []
+    with amount("converting", len(jobs), unit="nets") as advance:
+        if workers > 1:
+            from concurrent.futures import ProcessPoolExecutor
+            from multiprocessing import get_context
+
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+                waiting = [pool.submit(_run, job, convert) for job in jobs]
+                for future in waiting:
+                    outcomes.append(future.result())
+                    advance(1)
+        else:
+            for job in jobs:
+                outcomes.append(_run(job, convert))
+                advance(1)
+    width = max(len(outcome.job.prototxt) for outcome in outcomes)
+    for outcome in outcomes:
+        told = outcome.told.splitlines()[0] if outcome.told else ""
+        line = f"{outcome.job.prototxt:<{width}}  {outcome.state:<10}  {outcome.job.output}"
+        click.echo(f"{line}  {told}" if outcome.state == "failed" else line)
+    failed = sum(outcome.state == "failed" for outcome in outcomes)
+    done = sum(outcome.state == "converted" for outcome in outcomes)
+    click.echo(
+        f"{len(outcomes)} nets: {done} converted, {len(outcomes) - done - failed} up to date, "
+        f"{failed} failed",
+        file=sys.stderr,
+    )
+    return 1 if failed else 0

@@ -1,0 +1,102 @@
+"""`caffegen convert ... -o folder/`: many nets, paired with their weights by name."""
+
+import os
+import shutil
+
+import pytest
+
+from caffegen.cli.batch import pair_weights, plan
+from caffegen.cli.main import main
+from tests.conftest import GOLDEN
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.makedirs("zoo/sub dir")
+    for name in ("bottleneck", "legacy_v1"):
+        for suffix in (".prototxt", ".caffemodel"):
+            shutil.copy(GOLDEN / "nets" / (name + suffix), "zoo")
+    shutil.copy(GOLDEN / "nets" / "plain20.prototxt", "zoo/sub dir/plain20_deploy.prototxt")
+    shutil.copy(GOLDEN / "nets" / "plain20.caffemodel", "zoo/sub dir/plain20.caffemodel")
+    with open("zoo/broken.prototxt", "w") as file:
+        file.write('layer { name: "a" type: "Relu" bottom: "x" top: "y" }')
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    captured = capsys.readouterr()
+    return end.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_is_converted_past_its_failures_and_resumed(nets, capsys, jobs):
+    code, out, err = run(capsys, "convert", "zoo", "-o", "out/", "--jobs", jobs)
+    assert code == 1
+    assert err.splitlines()[-1] == "4 nets: 3 converted, 0 up to date, 1 failed"
+    assert "no layer type `Relu`; did you mean `ReLU`?" in out
+    made = sorted(
+        os.path.relpath(p, "out")
+        for p in (nets / "out").rglob("*.onnx")
+        for p in [p.relative_to(nets)]
+    )
+    assert made == [
+        "bottleneck.onnx",
+        "legacy_v1.onnx",
+        os.path.join("sub dir", "plain20_deploy.onnx"),
+    ]
+    assert not list((nets / "out").rglob("*.part"))
+    code, _, err = run(capsys, "convert", "zoo", "-o", "out/")
+    assert err.splitlines()[-1] == "4 nets: 0 converted, 3 up to date, 1 failed"
+    os.utime("zoo/bottleneck.caffemodel", (2e9, 2e9))
+    code, _, err = run(capsys, "convert", "zoo", "-o", "out/")
+    assert err.splitlines()[-1] == "4 nets: 1 converted, 2 up to date, 1 failed"
+    os.remove("zoo/broken.prototxt")
+    code, _, _ = run(capsys, "convert", "zoo/**/*.prototxt", "-o", "out/")
+    assert code == 0
+
+
+def test_what_is_converted_equals_a_conversion_by_hand(nets, capsys):
+    run(capsys, "convert", "zoo/bottleneck.prototxt", "-o", "out/")
+    main_output = run(
+        capsys, "convert", "zoo/bottleneck.prototxt", "zoo/bottleneck.caffemodel", "-o", "one.onnx"
+    )
+    assert main_output[0] == 0
+    with open("out/bottleneck.onnx", "rb") as first, open("one.onnx", "rb") as second:
+        assert first.read() == second.read()
+
+
+def test_pairing(nets):
+    assert pair_weights("zoo/bottleneck.prototxt") == os.path.join("zoo", "bottleneck.caffemodel")
+    assert pair_weights("zoo/sub dir/plain20_deploy.prototxt") == os.path.join(
+        "zoo/sub dir", "plain20.caffemodel"
+    )
+    assert pair_weights("zoo/broken.prototxt") is None  # two might belong to it
+    shutil.copy("zoo/bottleneck.prototxt", "zoo/sub dir/other.prototxt")
+    assert pair_weights("zoo/sub dir/other.prototxt") == os.path.join(
+        "zoo/sub dir", "plain20.caffemodel"
+    )
+
+
+def test_two_nets_for_one_output_are_refused(nets, capsys):
+    shutil.copy("zoo/bottleneck.prototxt", "zoo/bottleneck.pt")
+    code, _, err = run(
+        capsys, "convert", "zoo/bottleneck.prototxt", "zoo/bottleneck.pt", "-o", "out/"
+    )
+    assert code == 2
+    assert "would both become" in err
+    assert not os.path.exists("out")
+
+
+def test_an_empty_folder_and_weights_by_option_are_refused(nets, capsys):
+    os.mkdir("empty")
+    assert run(capsys, "convert", "empty", "-o", "out/")[:1] == (2,)
+    code, _, err = run(capsys, "convert", "zoo", "-o", "out/", "-w", "a.caffemodel")
+    assert (code, err) == (2, "caffegen: a folder's weights are found by name; leave out -w\n")
+
+
+def test_plan_keeps_folders(nets):
+    outputs = {job.output for job in plan(["zoo"], "out", ".onnx")}
+    assert os.path.join("out", "sub dir", "plain20_deploy.onnx") in outputs
