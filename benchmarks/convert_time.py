@@ -29,7 +29,10 @@ def main() -> None:
     parser.add_argument("--vgg", action="store_true")
     spec = vgg(depth=16) if parser.parse_args().vgg else resnet(depth=152)
     with tempfile.TemporaryDirectory() as folder:
-        prototxt, caffemodel = os.path.join(folder, "net.prototxt"), os.path.join(folder, "net.caffemodel")
+        prototxt, caffemodel = (
+            os.path.join(folder, "net.prototxt"),
+            os.path.join(folder, "net.caffemodel"),
+        )
         bare = caffegen.loads(spec)
         caffegen.loads(bare.message, fill_params(bare.graph, 0)).save(prototxt, caffemodel)
         size = os.path.getsize(caffemodel)
@@ -42,7 +45,9 @@ def main() -> None:
 
         for weights in ("link", "external", "embed"):
             convert(weights)
-            print(f"load and convert, --weights {weights}, over cp: {best(lambda w=weights: convert(w)) / copied:.2f}")
+            print(
+                f"load and convert, --weights {weights}, over cp: {best(lambda w=weights: convert(w)) / copied:.2f}"
+            )
 
 
 if __name__ == "__main__":

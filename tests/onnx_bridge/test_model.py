@@ -271,3 +271,12 @@ def test_a_net_by_opset(opset):
         found = run(onnx_bridge.to_model(net, opset=opset), {"data": values["in/data"]})
         for name, array in found.items():
             np.testing.assert_allclose(array, values[f"out/{name}"], 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["bottleneck", "mobilenet", "inception", "se_net", "resnet18"])
+def test_no_initialiser_is_left_unread(name):
+    folder = GOLDEN / "nets"
+    net = caffegen.load(folder / f"{name}.prototxt", folder / f"{name}.caffemodel")
+    graph = onnx_bridge.to_model(net).graph
+    read = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
+    assert [tensor.name for tensor in graph.initializer if tensor.name not in read] == []

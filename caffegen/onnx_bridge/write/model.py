@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import onnx
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from caffegen import __version__
 from caffegen.errors import CaffegenError
@@ -180,12 +180,14 @@ class _ModelWriter:
             and self.names[id(value)] in made
             and self.dims[id(value)] is not None
         ]
+        read = {*_reads(self.graph.nodes), *(self.names[id(value)] for value in self.wanted)}
         graph = helper.make_graph(
             self.graph.nodes,
             printable(self.net.name) or "net",
             [self.info(value) for value in inputs],
             [self.info(value) for value in self.wanted],
-            self.graph.constants,
+            # what BatchNorm was to do may have been left to the Scale behind it
+            [constant for constant in self.graph.constants if constant.name in read],
             value_info=[self.info(value) for value in between],
         )
         opsets = [helper.make_opsetid("", self.graph.opset)]
@@ -204,6 +206,16 @@ class _ModelWriter:
         dims = self.dims[id(value)]
         shape = None if dims is None else [dim if dim != "" else None for dim in dims]
         return helper.make_tensor_value_info(self.names[id(value)], TensorProto.FLOAT, shape)
+
+
+def _reads(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """The names that nodes read, those of the graphs inside them too."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _reads(attribute.g.node)
+                yield from (output.name for output in attribute.g.output)
 
 
 def _automatic_tops(graph: Graph) -> dict[int, list[Value]]:
