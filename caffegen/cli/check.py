@@ -93,7 +93,7 @@ def command(
     write_text(render(found, form, files=files, color=color), None)
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     if form == "text":
-        _say_total(len(files), errors, len(found) - errors)
+        _say_total(len(checked), errors, len(found) - errors)
     sys.exit(3 if unreadable else _code(errors, len(found), strict, settings))
 
 
