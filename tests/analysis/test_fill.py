@@ -116,7 +116,8 @@ def test_statistics_follow_the_values():
 @pytest.mark.parametrize("style", ["original", "torchvision"])
 def test_deep_nets_live(style):
     """152 layers with seeded weights: activations of one order, and a softmax that is not one-hot."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     from caffegen import pytorch
 
     net = caffegen.loads(resnet(depth=152, style=style, input_size=96))

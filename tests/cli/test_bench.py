@@ -3,10 +3,9 @@
 import json
 
 import pytest
+import torch
 
 from caffegen import load
-
-torch = pytest.importorskip("torch")
 
 NET = """name: "small"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 12 dim: 12 } } }

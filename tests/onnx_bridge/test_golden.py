@@ -9,7 +9,7 @@ import pytest
 from caffegen import onnx_bridge
 from caffegen.errors import CaffegenError
 from caffegen.loader import load
-from tests.onnx_bridge.golden_case import GOLDEN, UNWRITTEN, arrays, index, run, run_case
+from tests.onnx_bridge.golden_case import GOLDEN, arrays, index, run, run_case
 
 # the oldest opset, the default, and the newest that onnxruntime runs
 OPSETS = (13, 17, 26)
@@ -26,8 +26,6 @@ def cases():
             marks.append(pytest.mark.skip(reason="Caffe sets this net up and can't run it"))
         elif case.case.get("random"):
             marks.append(pytest.mark.skip(reason="random: its properties are tested by family"))
-        elif case.types & UNWRITTEN:
-            marks.append(pytest.mark.skip(reason="a layer type that nothing writes yet"))
         found.append(pytest.param(case, id=case.id, marks=marks))
     return found
 
@@ -61,9 +59,6 @@ def test_layer_by_opset(case, opset):
 def test_net(entry):
     name = entry["name"]
     net = load(GOLDEN / f"nets/{name}.prototxt", GOLDEN / f"nets/{name}.caffemodel")
-    types = {node.type for node in net.layers}
-    if types & UNWRITTEN:
-        pytest.skip(f"nothing writes {types & UNWRITTEN} yet")
     values = arrays(f"nets/{name}.npz")
     feeds = {key[3:]: array for key, array in values.items() if key.startswith("in/")}
     inner = {key[5:]: array for key, array in values.items() if key.startswith("blob/")}
