@@ -27,8 +27,6 @@ def runnable():
             marks.append(pytest.mark.skip(reason="random: its properties are tested by family"))
         elif case.type == "MemoryData":
             marks.append(pytest.mark.skip(reason="its tops are the caller's own tensors"))
-        elif {layer["type"] for layer in case.case["layers"]} & WITHOUT_LOWERING:
-            marks.append(pytest.mark.skip(reason="a layer type without a lowering"))
         cases.append(pytest.param(case, id=case.id, marks=marks))
     return cases
 
