@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types tests generate bench fuzz clean
+.PHONY: demo test lint types tests generate bench fuzz zoo clean
 
 demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
@@ -28,6 +28,11 @@ generate: $(READY)
 bench: $(READY)
 	for script in benchmarks/*_time.py benchmarks/growth.py; do $(BIN)/python $$script || exit 1; done
 
+# every net of the zoo at full size in three runtimes, those aside that are good in zoo.jsonl;
+# FAMILIES="..." takes some
+zoo: $(READY)
+	$(BIN)/python -m tests.zoo.full_size $(FAMILIES) --results zoo.jsonl
+
 # FOLDERS="..." adds further prototxt files to mutate
 fuzz: $(READY)
 	$(BIN)/python benchmarks/fuzz.py $(FOLDERS)
@@ -39,6 +44,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -r constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' pillow
 	-$(BIN)/python -m pip install --quiet --no-deps torchvision==0.28.0
+# OpenCV 5 has OpenCV 4's name, so it lies beside; tests/onnx_bridge/test_importers.py finds it
+	-$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/opencv5 'opencv-python-headless>=5,<6'
 	touch $(READY)
 
 clean:

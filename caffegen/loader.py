@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caffegen.analysis import infer
+from caffegen.analysis.dialect import find_dialect, report_dialect
 from caffegen.collection import collection_paused
-from caffegen.diagnostics import Diagnostic, NetError, Report
+from caffegen.diagnostics import UNKNOWN, Diagnostic, NetError, Report, told_once
 from caffegen.errors import FileError
-from caffegen.legacy import upgrade_net
+from caffegen.legacy import upgrade_net, with_input_sizes
 from caffegen.net import Graph, NetState, Node, build_graph, filter_layers, state_of
+from caffegen.plugins import discover
 from caffegen.schema import message_type
 from caffegen.schema.suggest import nearest
 from caffegen.text import Message, Source, parse, print_message
@@ -67,7 +69,9 @@ def _not_a_prototxt(data: bytes) -> str:
 class Net:
     """A loaded net: its layers in order, the shapes of its blobs and, if given, its weights.
 
-    `diagnostics` holds the warnings; a net with errors is never made (`NetError` instead).
+    `diagnostics` holds the warnings; a net with errors is never made (`NetError` instead). What
+    caffegen does not know is no such error: such a net can be looked at, compared and written, and
+    its layers have an `obstacle`. `obstacle` here is what stands outside of any one layer.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Net:
         diagnostics: Sequence[Diagnostic],
         weights: Weights | None,
         source: Source | None,
+        obstacle: str = "",
     ) -> None:
         self.message = message
         self.graph = graph
@@ -85,6 +90,7 @@ class Net:
         self.diagnostics: list[Diagnostic] = list(diagnostics)
         self.weights = weights
         self.source = source
+        self.obstacle = obstacle
 
     @property
     def name(self) -> str:
@@ -146,6 +152,24 @@ class Net:
         """The net as text of today's format: upgraded, and without the layers of other states."""
         return print_message(self.message)
 
+    def fill(self, seed: int = 0, *, strict: bool = False) -> list[Node]:
+        """Give seeded weights to the layers that have none, by `analysis.fill`; those layers."""
+        from caffegen.analysis.fill import fill_params
+        from caffegen.analysis.weights import Weights, match_weights
+
+        given = self.weights or Weights({})
+        missing = [
+            node
+            for node in self.graph.nodes
+            if node.definition is not None
+            and node.definition.blobs
+            and node.name not in given.blobs
+        ]
+        values = fill_params(self.graph, seed, only=missing, strict=strict)
+        filled = match_weights(self.graph, values, Report())
+        self.weights = Weights({**given.blobs, **filled.blobs}, given.sources)
+        return missing
+
     def save(
         self,
         prototxt: str | os.PathLike[str] | None = None,
@@ -186,12 +210,16 @@ class Params(Mapping[str, "list[np.ndarray[Any, Any]]"]):
 
 
 class Examined(NamedTuple):
-    """All that was found out about a text: the graph as far as it goes, and every finding."""
+    """All that was found out about a text: the graph as far as it goes, and every finding.
+
+    `obstacle` says why the net as a whole can't be computed, `""` where it can be.
+    """
 
     message: Message
     graph: Graph
     state: NetState
     report: Report
+    obstacle: str = ""
 
 
 def examine(
@@ -202,18 +230,23 @@ def examine(
     level: int = 0,
     given: Mapping[str, Shape] | None = None,
     report: Report | None = None,
+    dialect: str = "",
 ) -> Examined:
     """Parse, upgrade, filter, connect and infer; goes on past faults and never raises for them.
 
-    `given` holds shapes by blob name, for inputs and data layers whose file does not say them.
+    `given` holds shapes by blob name, for inputs and data layers whose file does not say them;
+    `dialect` is the fork of Caffe that the net is for, where the caller knows it.
     """
     report = report if report is not None else Report()
     with collection_paused():
         parsed = parse(source, message_type("NetParameter"), nearest)
+        if parsed.message.odd and discover():
+            parsed = parse(source, message_type("NetParameter"), nearest)
         report.faults(source, parsed.faults)
         return examine_message(
-            parsed.message, phase=phase, stages=stages, level=level, given=given, report=report
-        )
+            parsed.message, phase=phase, stages=stages, level=level, given=given, report=report,
+            dialect=dialect,
+        )  # fmt: skip
 
 
 def examine_message(
@@ -224,37 +257,63 @@ def examine_message(
     level: int,
     given: Mapping[str, Shape] | None,
     report: Report,
+    dialect: str = "",
 ) -> Examined:
     """As `examine`, from a NetParameter message."""
-    upgraded = upgrade_net(message)
+    found = find_dialect(message, dialect)
+    report_dialect(found, report)
+    upgraded = upgrade_net(with_input_sizes(message, given))
     report.faults(message._source, upgraded.faults)
     report.faults(message._source, upgraded.warnings, "warning")
     message = upgraded.message
     state = state_of(message, phase, level, stages)
+    obstacle = _obstacle(message)
     kept = filter_layers(message, state, report)
     if len(kept) != len(message.layer):
         message = message.shallow_copy()
         message._values["layer"] = kept
         message._places.pop("layer", None)
     graph = build_graph(message.name, kept, report, nearest)
-    infer(graph, phase, report, given)
-    return Examined(message, graph, state, report)
+    infer(graph, phase, report, given, found.forks)
+    return Examined(message, graph, state, report, obstacle)
+
+
+def _obstacle(net: Message) -> str:
+    """What can't be read outside of the layers, or in the rules that leave them in and out."""
+    if not net.odd:
+        return ""
+    for name, value in net._values.items():
+        held = value if name != "layer" else [r for la in value for r in (*la.include, *la.exclude)]
+        for message in held if isinstance(held, list) else [held]:
+            if isinstance(message, Message) and message.odd:
+                kind, field = next(message.odd_fields())
+                return f"caffegen does not know what `{field.name}` of {kind} says"
+    unknown = net.unknown
+    return f"caffegen does not know what `{unknown[0].name}` says" if unknown else ""
 
 
 def _finish(examined: Examined, weights: Any, source: Source | None) -> Net:
     report = examined.report
-    if report.errors:
-        raise NetError(report.in_file_order())
+    if _refused(report):
+        raise NetError(told_once(report.in_file_order()))
     matched = None
     if weights is not None:
         from caffegen.analysis.weights import match_weights
 
         matched = match_weights(examined.graph, weights, report)
-        if report.errors:
-            raise NetError(report.in_file_order())
+        if _refused(report):
+            raise NetError(told_once(report.in_file_order()))
+    found = [
+        each._replace(severity="warning") if each.name in UNKNOWN else each
+        for each in told_once(report.in_file_order())
+    ]
     return Net(
-        examined.message, examined.graph, examined.state, report.in_file_order(), matched, source
+        examined.message, examined.graph, examined.state, found, matched, source, examined.obstacle
     )
+
+
+def _refused(report: Report) -> bool:
+    return any(found.name not in UNKNOWN for found in report.errors)
 
 
 def load(
@@ -265,15 +324,20 @@ def load(
     stages: Sequence[str] = (),
     level: int = 0,
     inputs: Mapping[str, Shape] | None = None,
+    dialect: str = "",
 ) -> Net:
     """Load a net from a prototxt of any version, and its weights.
 
     `weights` is a path, several paths (later ones overwrite, as Caffe's do), or
     `{layer name: [arrays]}`. `inputs` gives or replaces shapes of input and data blobs by name.
-    Raises NetError with every finding, or FileError for a file that can't be read.
+    `dialect` names the Caffe that the net is for (`ssd`, `intel`, ... or `bvlc`), where its own
+    fields don't tell. Raises NetError with every finding, or FileError for a file that can't be
+    read. Layers and fields that caffegen does not know are carried along, and a warning each.
     """
     source = read_source(prototxt)
-    examined = examine(source, phase=phase, stages=stages, level=level, given=inputs)
+    examined = examine(
+        source, phase=phase, stages=stages, level=level, given=inputs, dialect=dialect
+    )
     return _finish(examined, weights, source)
 
 
@@ -285,11 +349,14 @@ def loads(
     stages: Sequence[str] = (),
     level: int = 0,
     inputs: Mapping[str, Shape] | None = None,
+    dialect: str = "",
 ) -> Net:
     """As `load`, from the text itself, a NetSpec, or a NetParameter message (ours or protobuf's)."""
     if isinstance(text, str):
         source = Source(text)
-        examined = examine(source, phase=phase, stages=stages, level=level, given=inputs)
+        examined = examine(
+            source, phase=phase, stages=stages, level=level, given=inputs, dialect=dialect
+        )
         return _finish(examined, weights, source)
     message = text
     if hasattr(text, "to_message"):
@@ -300,6 +367,7 @@ def loads(
         message = from_protobuf(text)
     with collection_paused():
         examined = examine_message(
-            message, phase=phase, stages=stages, level=level, given=inputs, report=Report()
-        )
+            message, phase=phase, stages=stages, level=level, given=inputs, report=Report(),
+            dialect=dialect,
+        )  # fmt: skip
     return _finish(examined, weights, None)

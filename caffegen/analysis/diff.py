@@ -102,9 +102,7 @@ class _Side:
     def __init__(self, graph: Graph, names: Collection[str], training: bool) -> None:
         passing = {"Silence", "Split"} | (set() if training else {"Dropout"})
         self.passing = frozenset(passing)
-        self.nodes = {
-            n.index: n for n in graph.nodes if n.type not in passing and n.type != "Input"
-        }
+        self.nodes = {n.index: n for n in graph.nodes if not self._passes(n) and n.type != "Input"}
         self.inputs = self._input_keys(graph, names)
         owners = param_owners(graph)
         self.facts: dict[int, dict[str, Hashable]] = {}
@@ -154,6 +152,10 @@ class _Side:
             return (node.type, rest, sorted(zip(sources, weights)))
         return (self.local[node.index], list(sources))
 
+    def _passes(self, node: Node) -> bool:
+        """Whether a layer changes nothing; a fork's Dropout may scale in TEST."""
+        return node.type in self.passing and getattr(node.definition, "scale_train", True)
+
     def word(self, index: int, exactly: bool) -> str:
         """What a layer is by itself: with its facts, or by its type alone."""
         return self.local[index] if exactly else self.nodes[index].type
@@ -162,7 +164,7 @@ class _Side:
         """The layer and its top that a value comes from, past layers that change nothing."""
         while value is not None and value.producer is not None:
             node = value.producer
-            if node.type not in self.passing or not node.inputs:
+            if not self._passes(node) or not node.inputs:
                 return node, value.output_index
             value = node.inputs[0]
         return None, 0

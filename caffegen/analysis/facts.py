@@ -7,6 +7,7 @@ from typing import Any
 
 from caffegen.diagnostics import Report
 from caffegen.layer_types import Definition, Refused
+from caffegen.layer_types.fork_fields import foreign_effects
 from caffegen.layer_types.spatial import resolve_spatial
 from caffegen.net import Node
 from caffegen.text import Message
@@ -33,8 +34,8 @@ _WORKED_OUT = frozenset(
 )  # fmt: skip
 _OF_ALL = frozenset(
     {
-        "blobs", "bottom_count", "bottom_shapes", "layer", "name", "phase", "refused", "report",
-        "top_count", "top_shapes",
+        "blobs", "bottom_count", "bottom_shapes", "dialect", "forks", "layer", "name", "obstacle",
+        "phase", "refused", "report", "top_count", "top_shapes",
     }
 )  # fmt: skip
 # what only the solver, or only training, looks at
@@ -50,15 +51,17 @@ def layer_facts(node: Node, *, training: bool) -> dict[str, Hashable]:
     """
     layer, definition = node.message, node.definition
     facts: dict[str, Hashable] = {}
-    if definition is None:
+    if definition is None or not definition.known:
         for field, value in layer.set_fields():
             if field.name.endswith("_param"):
                 facts[field.name] = _plain(value)
     else:
         facts.update(_of_definition(definition, training=training))
+        params = (definition.param, "loss_param", "softmax_param")
+        for _, path, _ in foreign_effects(layer, params):
+            param, _, name = path.partition(".")
+            facts[name] = _plain(layer.get(param).get(name))
     facts.update(_unknown(layer))
-    if definition is not None and definition.param:
-        facts.update(_unknown(layer.get(definition.param)))
     if training:
         facts.update(_learning(node))
     return facts
@@ -66,7 +69,7 @@ def layer_facts(node: Node, *, training: bool) -> dict[str, Hashable]:
 
 def _of_definition(definition: Definition, *, training: bool) -> Iterator[tuple[str, Hashable]]:
     found = vars(definition)
-    bound = vars(type(definition)(definition.layer, definition.phase, Report()))
+    bound = vars(type(definition)(definition.layer, definition.phase, Report(), definition.forks))
     known = bool(definition.top_shapes)
     for name, value in bound.items():
         if name in _OF_ALL or name in _WORKED_OUT or (known and name in _WRITTEN):
@@ -91,15 +94,20 @@ def _unshaped(definition: Definition) -> Iterator[tuple[str, Hashable]]:
     if definition.param == "convolution_param" and param is not None:
         yield "axis_index", param.axis
         try:
-            spatial = resolve_spatial(type(definition)(definition.layer), param, 2)
+            spatial = resolve_spatial(
+                type(definition)(definition.layer, dialect=definition.forks), param, 2
+            )
         except Refused:
             return
         yield from spatial._asdict().items()
 
 
-def _unknown(message: Message) -> Iterator[tuple[str, Hashable]]:
-    for field in message.unknown:
-        yield field.name, " ".join(field.text.split())
+def _unknown(layer: Message) -> dict[str, Hashable]:
+    """The fields that no schema has, in the layer and in its parameters: their text."""
+    found: dict[str, list[str]] = {}
+    for _, field in layer.odd_fields() if layer.odd else ():
+        found.setdefault(field.name, []).append(" ".join(field.text.split()))
+    return {name: texts[0] if len(texts) == 1 else tuple(texts) for name, texts in found.items()}
 
 
 def _learning(node: Node) -> Iterator[tuple[str, Hashable]]:

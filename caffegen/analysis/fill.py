@@ -35,12 +35,13 @@ def fill_params(
     1. A weight for which the prototxt declares no filler would be all zeros, and the net dead; it
        is filled as by `msra`. Biases are 0, as they are in Caffe.
     2. The statistics of a BatchNorm would be 0; they are mean 0, the variance that its bottom lets
-       expect and the factor 1, so that values neither die nor blow up with depth.
+       expect and the factor 1, so that values neither die nor blow up with depth. So are those of
+       the forks' BN, whose own factor is 1 where no filler is declared for it.
     """
     nodes = graph.nodes if only is None else only
     nodes = [node for node in nodes if node.definition is not None and node.definition.blobs]
     variances: dict[int, float] = {}
-    if not strict and any(node.type == "BatchNorm" for node in nodes):
+    if not strict and any(node.type in ("BN", "BatchNorm", "SyncBN") for node in nodes):
         variances = expected_variances(graph)
     return {node.name: _fill_layer(node, seed, variances.get(node.index), strict) for node in nodes}
 
@@ -54,22 +55,26 @@ def _fill_layer(node: Node, seed: int, variance: float | None, strict: bool) -> 
     stored = _stored(node)
     if stored is not None:
         return stored
-    if node.type == "BatchNorm" and variance is not None:
-        channels = node.definition.blobs[0].shape
-        return [
-            np.zeros(channels, np.float32),
-            np.full(channels, variance, np.float32),
-            np.ones(1, np.float32),
-        ]
     name = node.name.encode("utf-8", "surrogateescape")
     stream = int.from_bytes(blake2b(name, digest_size=16).digest(), "big")
     rng = np.random.default_rng([seed, stream])
     try:
-        return [
+        filled = [
             fill(_filler(node, spec, strict), spec.shape, rng) for spec in node.definition.blobs
         ]
     except CaffegenError as error:
         raise CaffegenError(f"layer `{node.name}` can't be filled: {error}") from None
+    if node.type == "BatchNorm" and variance is not None:
+        filled[1][...], filled[2][...] = variance, 1
+    if node.type in ("BN", "SyncBN") and variance is not None:
+        _expect(node, variance, filled[-1])
+    return filled
+
+
+def _expect(node: Node, variance: float, spread: Values) -> None:
+    """Set the last blob of a BN, the variance or one over the deviation, to what is expected."""
+    facts: Any = node.definition
+    spread[...] = (variance + facts.eps) ** -0.5 if facts.inverse else variance
 
 
 def _filler(node: Node, spec: BlobSpec, strict: bool) -> Filler:
@@ -82,6 +87,8 @@ def _filler(node: Node, spec: BlobSpec, strict: bool) -> Filler:
         return filler_of(message)
     if strict or len(spec.shape) < 2 or not spec.learned:
         return Filler()
+    if node.type in ("BN", "SyncBN"):
+        return Filler(value=float(spec.name in ("scale", "slope")))
     # Caffe counts what feeds an output along axis 0, which here counts the inputs
     inputs_first = node.type == "Deconvolution" or getattr(node.definition, "transpose", False)
     return Filler("msra", variance_norm="FAN_OUT" if inputs_first else "FAN_IN")
@@ -91,6 +98,11 @@ def filler_of(message: Message) -> Filler:
     """A FillerParameter as the fillers take it."""
     from caffegen.weights.fillers import Filler
 
+    for field, value in message.set_fields():
+        if field.forks is not None and value != field.default:
+            raise CaffegenError(
+                f"`{field.name}` of its filler is a fork's, and caffegen does not fill by it"
+            )
     return Filler(*(message.get(field) for field in Filler._fields))
 
 

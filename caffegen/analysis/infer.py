@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from caffegen.diagnostics import Report
-from caffegen.layer_types import Definition, Shape, definition_class, known_types
+from caffegen.layer_types import Definition, Shape, definition_of, known_types
+from caffegen.layer_types.fork_fields import RESHAPES, foreign_effects
+from caffegen.layer_types.unknown import Unknown
 from caffegen.net import Graph, Node
+from caffegen.plugins import failures
+from caffegen.schema.dialects import listed
+from caffegen.schema.forks import TYPES as FORK_TYPES
 from caffegen.schema.suggest import nearest
+from caffegen.text import Message
 
 from .sharing import share_params
 
@@ -15,13 +21,18 @@ __all__ = ["infer"]
 
 
 def infer(
-    graph: Graph, phase: str, report: Report, given: Mapping[str, Shape] | None = None
+    graph: Graph,
+    phase: str,
+    report: Report,
+    given: Mapping[str, Shape] | None = None,
+    forks: tuple[str, ...] = (),
 ) -> None:
     """Bind every layer to its definition and fill in the shape of every value.
 
     `given` holds shapes by blob name for tops whose shape the file does not say; for the tops of
-    data and input layers they also replace what it says. A layer that can't be understood leaves
-    its tops unknown (None), and the walk goes on.
+    data and input layers they also replace what it says. `forks` are those that the net may be for
+    (none: BVLC's). A layer that can't be understood leaves its tops unknown (None), and the walk
+    goes on; one of a type that nothing defines is an `Unknown`.
     """
     given = given or {}
     for node in graph.nodes:
@@ -29,7 +40,7 @@ def infer(
         said = report
         if not node.inputs and node.outputs and all(v.name in given for v in node.outputs):
             report = Report()
-        definition = _bind(node, phase, report)
+        definition = _bind(node, phase, report, forks)
         node.definition = definition
         tops: tuple[Shape | None, ...] = ()
         if definition is not None and _counts_fit(node, definition, report):
@@ -47,7 +58,7 @@ def infer(
     share_params(graph, report)
 
 
-def _bind(node: Node, phase: str, report: Report) -> Definition | None:
+def _bind(node: Node, phase: str, report: Report, forks: tuple[str, ...]) -> Definition | None:
     layer = node.message
     _check_propagate_down(node, report)
     if not layer.has("type"):
@@ -58,24 +69,64 @@ def _bind(node: Node, phase: str, report: Report) -> Definition | None:
             help='add `type: "..."`', layer=node.name,
         )  # fmt: skip
         return None
-    found = definition_class(node.type)
-    if found is None:
-        near = nearest(node.type, known_types())
-        hint = f"; did you mean `{near}`?" if near else ""
-        report.error(
-            "unknown-layer-type", f"no layer type `{node.type}`{hint}",
-            layer.span("type", value=True),
-            help=f'write `type: "{near}"`' if near else "", layer=node.name,
-        )  # fmt: skip
-        return None
     phase = layer.phase if layer.has("phase") else phase
+    found = definition_of(layer)
+    if found is None:
+        return _unknown(node, phase, report, forks)
     param = layer.get(found.param) if found.param else None
-    if layer.misread() or (param is not None and (param.unknown or param.misread())):
+    foreign = _foreign(found, layer, report)
+    unread = layer.misread() or (param is not None and (param.unknown or param.misread()))
+    if unread or any(key in RESHAPES for key, _ in foreign):
         # what could not be read was reported; what follows from its absence is no news
-        definition = found(layer, phase, Report())
+        definition = found(layer, phase, Report(), forks)
         definition.refused = True
-        return definition
-    return found(layer, phase, report)
+    else:
+        definition = found(layer, phase, report, forks)
+    if foreign:
+        definition.obstacle = foreign[-1][1]
+    if layer.odd:
+        kind, field = next(layer.odd_fields())
+        definition.obstacle = f"caffegen does not know what `{field.name}` of {kind} says here"
+    return definition
+
+
+def _unknown(node: Node, phase: str, report: Report, forks: tuple[str, ...]) -> Unknown:
+    """The definition of a type that has none; a warning for one of a fork, else an error."""
+    layer = node.message
+    at = layer.span("type", value=True)
+    known_by = FORK_TYPES.get(node.type)
+    if known_by is not None:
+        of = f", a type of {listed(known_by.split())}" if known_by else ""
+        report.warning(
+            "undefined-layer-type", f"caffegen has no definition of `{node.type}`{of}", at,
+            help="a plug-in can define it; until then the shapes of its tops are not known",
+            layer=node.name,
+        )  # fmt: skip
+        return Unknown(layer, phase, report, forks)
+    near = nearest(node.type, known_types())
+    failed = "; ".join(failures())
+    hint = f"; did you mean `{near}`?" if near else ""
+    report.error(
+        "unknown-layer-type", f"no layer type `{node.type}`{hint}", at,
+        help=f'write `type: "{near}"`' if near else failed, layer=node.name,
+    )  # fmt: skip
+    definition = Unknown(layer, phase, report, forks)
+    definition.obstacle += hint
+    return definition
+
+
+def _foreign(found: type[Definition], layer: Message, report: Report) -> list[tuple[str, str]]:
+    """The fields of forks that change what a layer computes, and are not computed; each told of."""
+    params = (found.param, *(("loss_param", "softmax_param") if found.loss else ()))
+    told = []
+    for key, path, change in foreign_effects(layer, params):
+        if key not in found.honours:
+            param, _, field = path.partition(".")
+            said = f"`{field}` is set, and caffegen does not compute it: {change}"
+            at = layer.get(param).span(field)
+            report.warning("fork-field-not-computed", said, at, layer=layer.name)
+            told.append((key, said))
+    return told
 
 
 def _counts_fit(node: Node, definition: Definition, report: Report) -> bool:

@@ -31,7 +31,7 @@ class Moments(NamedTuple):
 
 
 def expected_variances(graph: Graph) -> dict[int, float]:
-    """The variance to store in every BatchNorm, by the node's index in the graph.
+    """The variance to store in every BatchNorm and BN, by the node's index in the graph.
 
     It is the second moment of the bottom, so that the top comes to 1. A BatchNorm that closes a
     residual branch makes less where the sum it goes to has grown: else a thousand of them would add
@@ -43,13 +43,41 @@ def expected_variances(graph: Graph) -> dict[int, float]:
         bottoms = [known.get(id(value), Moments()) for value in node.inputs]
         rule = _RULES.get(node.type)
         top = rule(node, node.definition, bottoms) if rule is not None and bottoms else None
-        if node.type == "BatchNorm" and bottoms:
+        if bottoms and (node.type == "BatchNorm" or _stores_variance(node)):
             top = Moments(0.0, 1 / max(1.0, _grown(node, known)) ** 2)
             found[node.index] = min(max(bottoms[0].square / top.square, 1e-12), 1e30)
+        if node.type in ("BN", "SyncBN") and bottoms:
+            top = _scaled(node.definition, top or _normalised(node.definition, bottoms[0]))
         if top is None:
             top = bottoms[0] if bottoms else Moments()
         known.update((id(value), top) for value in node.outputs)
     return found
+
+
+def _stores_variance(node: Node) -> bool:
+    """Whether it is a BN with statistics of its own."""
+    blobs = () if node.definition is None else node.definition.blobs
+    return node.type in ("BN", "SyncBN") and len(blobs) == 4
+
+
+def _normalised(facts: Any, bottom: Moments) -> Moments:
+    """What a BN without statistics of its own makes of its bottom, before its factor."""
+    return bottom if facts is None or facts.affine else Moments()
+
+
+def _scaled(facts: Any, values: Moments) -> Moments:
+    """Values behind a BN's factor and shift, which are 1 and 0 where no filler is declared."""
+    if facts is None or len(facts.blobs) < 2:
+        return values
+    factor, term = (
+        _square_of(spec)
+        if spec.filler is not None and any(spec.filler.set_fields())
+        else Moments(default, default)
+        for spec, default in zip(facts.blobs, (1.0, 0.0), strict=False)
+    )
+    mean = values.mean * factor.mean
+    square = values.square * factor.square + 2 * mean * term.mean + term.square
+    return Moments(mean + term.mean, square)
 
 
 def _grown(node: Node, known: Mapping[int, Moments]) -> float:
@@ -176,6 +204,23 @@ def _eltwise(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
     return Moments(mean, mean * mean + variance)
 
 
+def _axpy(_node: Node, _facts: Any, bottoms: list[Moments]) -> Moments | None:
+    if len(bottoms) != 3:
+        return None
+    a, x, y = bottoms
+    product, square = a.mean * x.mean, a.square * x.square
+    return Moments(product + y.mean, square + 2 * product * y.mean + y.square)
+
+
+def _normalize(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
+    """Values over the norm of so many, times a factor."""
+    shape = facts.bottom_shapes[0] if facts.bottom_shapes else ()
+    count = max(1, prod(shape[1:] if facts.across_spatial else shape[1:2]))
+    factor = _square_of(facts.blobs[0]) if facts.blobs else Moments(1, 1)
+    norm = sqrt(max(bottoms[0].square, 1e-12) * count)
+    return Moments(bottoms[0].mean / norm * factor.mean, factor.square / count)
+
+
 def _rectified(slope: float, bottom: Moments) -> Moments:
     """max(x, 0) + slope min(x, 0) of values that count as normally distributed."""
     mean, variance = bottom.mean, bottom.variance
@@ -259,20 +304,28 @@ def _softmax(_node: Node, _facts: Any, _bottoms: list[Moments]) -> Moments:
 
 _Rule = Callable[[Node, Any, "list[Moments]"], "Moments | None"]
 _RULES: dict[str, _Rule] = {
+    "Axpy": _axpy,
     "Bias": _bias,
     "Concat": _concat,
     "Convolution": _convolution,
+    "ConvolutionDepthwise": _convolution,
     "Deconvolution": _deconvolution,
+    "DepthwiseConvolution": _convolution,
     "Dropout": _dropout,
     "ELU": lambda _node, _facts, bottoms: _rectified(0.3, bottoms[0]),
     "Eltwise": _eltwise,
+    "HardSwish": lambda _node, _facts, bottoms: _rectified(0.1, bottoms[0]),
     "InnerProduct": _inner_product,
     "LRN": _lrn,
     "MVN": _mvn,
+    "Mish": lambda _node, _facts, bottoms: _rectified(0.1, bottoms[0]),
+    "Normalize": _normalize,
+    "NormalizeBBox": _normalize,
     "PReLU": _prelu,
     "Pooling": _pooling,
     "Power": _power,
     "ReLU": lambda _node, facts, bottoms: _rectified(facts.negative_slope, bottoms[0]),
+    "ReLU6": lambda _node, facts, bottoms: _rectified(facts.negative_slope, bottoms[0]),
     "Scale": _scale,
     "Sigmoid": lambda _node, _facts, _bottoms: Moments(0.5, 0.3),
     "Softmax": _softmax,

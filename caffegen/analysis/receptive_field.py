@@ -19,9 +19,11 @@ class _Field(NamedTuple):
 # these keep every position where it was
 _POINTWISE = frozenset(
     {
-        "AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "Exp",
-        "Log", "PReLU", "Power", "ReLU", "Scale", "Sigmoid", "Slice", "Softmax", "Split", "Swish",
-        "TanH", "Threshold",
+        "AbsVal", "Axpy", "BN", "BNLL", "BatchNorm", "Bias", "CReLU", "Clip", "Concat", "Dropout",
+        "ELU", "Eltwise", "Exp", "HardSigmoid", "HardSwish", "L2Norm", "Log", "Mish", "Normalize",
+        "NormalizeBBox", "PReLU", "Power", "ReLU", "ReLU6", "Scale", "SeLu", "ShuffleChannel",
+        "Sigmoid", "Slice", "Softmax", "SpatialDropout", "Split", "Swish", "SyncBN", "TanH",
+        "Threshold",
     }
 )  # fmt: skip
 

@@ -65,7 +65,8 @@ def match_weights(graph: Graph, weights: Any, report: Report) -> Weights:
     """Give every layer its blobs by name (net.cpp, CopyTrainedLayersFrom), and report what is off.
 
     Mis-shaped blobs and wrong numbers of blobs are errors, as in Caffe; layers that get no weights
-    and weights that no layer takes are warnings, since Caffe passes over them without a word.
+    and weights that no layer takes are warnings, since Caffe passes over them without a word. A
+    layer of which nothing tells the blobs keeps those that the file holds.
     """
     stored, sources = _stored(weights)
     with_blobs = {n.name: n for n in graph.nodes if n.definition is not None and n.definition.blobs}
@@ -75,8 +76,11 @@ def match_weights(graph: Graph, weights: Any, report: Report) -> Weights:
         fitted = _fit(node, stored[name], report) if stored.get(name) else None
         if fitted is not None:
             found[name] = fitted
+    for node in graph.nodes:
+        if node.name in stored and node.name not in with_blobs and _is_open(node):
+            found[node.name] = stored[node.name]
     missing = [node for name, node in with_blobs.items() if not stored.get(name)]
-    extra = {name: blobs for name, blobs in stored.items() if blobs and name not in with_blobs}
+    extra = {n: blobs for n, blobs in stored.items() if blobs and n not in {**with_blobs, **found}}
     for node in missing:
         _report_missing(node, extra, report)
     for name, blobs in extra.items():
@@ -87,6 +91,14 @@ def match_weights(graph: Graph, weights: Any, report: Report) -> Weights:
             layer=name,
         )  # fmt: skip
     return Weights(found, sources)
+
+
+def _is_open(node: Node) -> bool:
+    """Whether it can't be told which blobs a layer has."""
+    definition = node.definition
+    if definition is None or definition.refused or not definition.blobs_known:
+        return True
+    return any(value is None or value.shape is None for value in node.inputs)
 
 
 def _stored(weights: Any) -> tuple[dict[str, Sequence[Blob]], tuple[str, ...]]:

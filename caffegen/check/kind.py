@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from caffegen.plugins import discover
 from caffegen.schema import message_type
 from caffegen.schema.suggest import nearest
 from caffegen.text import Fault, Message, Source, parse
@@ -27,6 +28,8 @@ def read_kind(source: Source) -> Kind:
     """
     net = message_type("NetParameter")
     message, faults = parse(source, net, nearest)
+    if message.odd and discover():
+        message, faults = parse(source, net, nearest)
     unknown = [field.name for field in message.unknown if field.name not in net.fields]
     if not unknown or any(message.has(name) for name in ("layer", "layers", "input")):
         return Kind("net", message, faults)

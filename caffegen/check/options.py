@@ -13,7 +13,10 @@ Shape = tuple[int, ...]
 
 
 class Options(NamedTuple):
-    """What to check a file against; `given` and `expect` hold shapes by blob name."""
+    """What to check a file against; `given` and `expect` hold shapes by blob name.
+
+    `dialect` is the Caffe that the file is for, `""` where the file itself is to tell.
+    """
 
     phases: tuple[str, ...] = ("TRAIN", "TEST")
     stages: tuple[str, ...] = ()
@@ -23,6 +26,7 @@ class Options(NamedTuple):
     weights: Any = None
     ignore: frozenset[str] = frozenset()
     pedantic: bool = False
+    dialect: str = ""
 
 
 class Checked(NamedTuple):

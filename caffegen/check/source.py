@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from caffegen.analysis import infer
-from caffegen.diagnostics import Diagnostic, Report
-from caffegen.legacy import upgrade_net
+from caffegen.analysis.dialect import find_dialect, report_dialect
+from caffegen.diagnostics import Diagnostic, Report, told_once
+from caffegen.legacy import upgrade_net, with_input_sizes
 from caffegen.lint import lint
 from caffegen.net import Graph, NetState, build_graph
 from caffegen.schema.suggest import nearest
@@ -43,13 +44,14 @@ def check_source(source: Source, options: Options) -> Checked:
         _report_other(kind.message, report)
     else:
         report.faults(source, kind.faults)
+        report_dialect(find_dialect(kind.message, options.dialect), report)
     if kind.word == "net":
         shapes = check_net(kind.message, options, report)
     elif kind.word == "solver":
         from .solver import check_solver
 
         shapes = check_solver(source, kind.message, options, report)
-    return Checked(kept_findings(source, report, options.ignore), shapes)
+    return Checked(told_once(kept_findings(source, report, options.ignore)), shapes)
 
 
 def _report_other(message: Message, report: Report) -> None:
@@ -69,12 +71,13 @@ def check_net(
 ) -> dict[str, dict[str, Shape | None]]:
     """Check a net in every state that it is meant for; returns the shapes of its blobs by state."""
     source = message._source
-    upgraded = upgrade_net(message)
+    forks = find_dialect(message, options.dialect).forks
+    upgraded = upgrade_net(with_input_sizes(message, options.given))
     report.faults(source, upgraded.faults)
     report.faults(source, upgraded.warnings, "warning")
     examined: list[Examined] = []
     for part in parts(upgraded.message, options):
-        examined.append(_examine(upgraded.message.name, part, examined, options))
+        examined.append(_examine(upgraded.message.name, part, examined, options, forks))
     report.diagnostics += _merge(examined, {fault.start for fault in upgraded.faults})
     if options.weights is not None and examined:
         from caffegen.analysis.weights import match_weights
@@ -88,7 +91,9 @@ def check_net(
     }
 
 
-def _examine(name: str, part: Part, before: Sequence[Examined], options: Options) -> Examined:
+def _examine(
+    name: str, part: Part, before: Sequence[Examined], options: Options, forks: tuple[str, ...]
+) -> Examined:
     """Connect, infer and lint; the graph of an earlier state with the same layers serves again.
 
     What a layer definition reports in TEST, it reports in TRAIN too, where the check begins.
@@ -100,7 +105,7 @@ def _examine(name: str, part: Part, before: Sequence[Examined], options: Options
         broken = same[0].report.errors
     else:
         graph = build_graph(name, part.layers, report, nearest)
-        infer(graph, part.state.phase, report, options.given)
+        infer(graph, part.state.phase, report, options.given, forks)
         broken = report.errors
         if part.left_out:
             _explain_left_out(graph, part, report)
@@ -142,7 +147,10 @@ def _merge(examined: Sequence[Examined], faults: Collection[int]) -> Iterator[Di
     told: set[tuple[str, int]] = set()
     for state in examined:
         new = set()
+        learns = _has_loss(state.graph)
         for found in state.report:
+            if found.name == "in-place-gradient-wrong" and not learns:
+                continue
             if found.name in _FLAWS_OF_ALL_STATES and not _in_all_states(found, examined):
                 continue
             if found.name == "layer-without-type" and _covers_any(found, faults):
@@ -154,6 +162,14 @@ def _merge(examined: Sequence[Examined], faults: Collection[int]) -> Iterator[Di
                 new.add(key)
             yield found
         told |= new
+
+
+def _has_loss(graph: Graph) -> bool:
+    """Whether there is anything to compute a gradient of."""
+    return any(
+        any(node.message.loss_weight) or (node.definition is not None and node.definition.loss)
+        for node in graph.nodes
+    )
 
 
 def _covers_any(found: Diagnostic, starts: Collection[int]) -> bool:

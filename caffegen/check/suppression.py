@@ -81,9 +81,10 @@ def _both(first: frozenset[str], second: frozenset[str]) -> frozenset[str]:
 def apply_fixes(source: Source, diagnostics: Sequence[Diagnostic]) -> tuple[str, int]:
     """The text with every safe fix applied, and how many there were; overlapping ones wait."""
     edits: list[tuple[Span, str]] = [
-        (d.span, d.fix)
+        (span, d.fix)
         for d in diagnostics
         if d.fix is not None and d.span is not None and d.span.source is source
+        for span in (d.span, *d.again)
     ]
     text = source.text
     done = 0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from .schema_options import schema_options
+
 if TYPE_CHECKING:
     import torch
 
@@ -48,6 +50,7 @@ class _How(NamedTuple):
               help="The shape of an input or data blob; may be repeated.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="How the results are printed.")  # fmt: skip
+@schema_options
 def command(
     prototxt: str,
     caffemodel: tuple[str, ...],
@@ -62,6 +65,7 @@ def command(
     level: int,
     inputs: tuple[str, ...],
     form: str,
+    dialect: str,
 ) -> None:
     """Measure a net's forward pass in PyTorch: images a second, peak memory, time by layer type.
 
@@ -77,7 +81,7 @@ def command(
     sizes = _sizes(batches)
     where = find_device(device)
     how = _How(str(where), dtype, channels_last, compiled, fuse, repeat)
-    net = _load(prototxt, caffemodel, stage, level, parse_shapes(inputs, "--input"))
+    net = _load(prototxt, caffemodel, stage, level, parse_shapes(inputs, "--input"), dialect)
     with steps("measuring") as progress:
         results = _measure(net, sizes, how, progress)
     document = {
@@ -104,16 +108,19 @@ def _load(
     stages: Sequence[str],
     level: int,
     shapes: Mapping[str, tuple[int, ...]],
+    dialect: str,
 ) -> Net:
     """The net with its weights, or with such as keep the values in range."""
-    from caffegen.analysis.fill import fill_params
     from caffegen.diagnostics import NetError
-    from caffegen.loader import load, loads
+    from caffegen.loader import load
 
-    net = load(prototxt, list(caffemodel) or None, stages=stages, level=level, inputs=shapes)
+    net = load(
+        prototxt, list(caffemodel) or None, stages=stages, level=level, inputs=shapes,
+        dialect=dialect,
+    )  # fmt: skip
     if not caffemodel:
-        filled = fill_params(net.graph, 0)
-        return loads(net.message, filled, stages=stages, level=level, inputs=shapes)
+        net.fill()
+        return net
     if any(found.name == "layer-without-weights" for found in net.diagnostics):
         raise NetError([found._replace(severity="error") for found in net.diagnostics])
     return net
@@ -188,8 +195,9 @@ def _compiled(module: CaffeModule, inputs: Mapping[str, torch.Tensor], how: _How
 
     from caffegen.errors import CaffegenError
 
-    # or the second batch size would be compiled for any size
-    made = torch.compile(module, dynamic=False)
+    # not dynamic, or the second batch size would be compiled for any size; freezing takes the
+    # weights as constants, which oneDNN then reorders once and not in every call
+    made = torch.compile(module, dynamic=False, options={"freezing": True})
     try:
         with torch.inference_mode():
             made(**inputs)

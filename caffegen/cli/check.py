@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .schema_options import add_schemas, schema_options
+
 if TYPE_CHECKING:
     from caffegen.check import Checked, Options
     from caffegen.cli.settings import Settings
@@ -34,6 +36,7 @@ _MOST_ROUNDS = 20
 @click.option("--snapshot", metavar="JSON",
               help="Fail where shapes differ from those recorded in this file.")  # fmt: skip
 @click.option("--update-snapshot", is_flag=True, help="Record the shapes instead.")
+@schema_options
 @click.option("--ignore", multiple=True, metavar="NAME", help="Leave out a finding by name.")
 @click.option("--pedantic", is_flag=True, help="Run the optional rules too.")
 @click.option("--strict", is_flag=True, help="Warnings fail the run as well.")
@@ -50,6 +53,7 @@ def command(
     weights: str | None,
     snapshot: str | None,
     update_snapshot: bool,
+    dialect: str,
     ignore: tuple[str, ...],
     pedantic: bool,
     strict: bool,
@@ -70,6 +74,7 @@ def command(
     from caffegen.diagnostics.render import render
 
     settings = read_settings()
+    add_schemas(settings.proto, settings.plugins)
     _refuse_odd_options(ignore, snapshot, update_snapshot, fix and "-" in paths)
     phase = phase or settings.phase
     given = parse_shapes(inputs, "--input")
@@ -82,6 +87,7 @@ def command(
         weights=weights.split(",") if weights else None,
         ignore=settings.ignore | set(ignore),
         pedantic=pedantic or settings.pedantic,
+        dialect=dialect or settings.dialect,
     )
     files = find_files(paths, settings.exclude)
     checked, unreadable = _check_files(files, options, fix=fix)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from .schema_options import add_schemas, own_plugins, own_protos, schema_options
 from .targets import TARGETS, Settings, target_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class Request(NamedTuple):
     stages: tuple[str, ...]
     level: int
     inputs: dict[str, tuple[int, ...]]
+    dialect: str
+    # what a process of its own needs again
+    protos: tuple[str, ...]
+    plugins: tuple[str, ...]
 
 
 @click.command("convert")
@@ -58,6 +63,7 @@ class Request(NamedTuple):
 @click.option("--level", type=int, default=0, help="The level of the net's state.")
 @click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
               help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@schema_options
 def command(
     prototxt: str,
     caffemodel: tuple[str, ...],
@@ -77,6 +83,7 @@ def command(
     stage: tuple[str, ...],
     level: int,
     inputs: tuple[str, ...],
+    dialect: str,
 ) -> None:
     """Convert a net to the format that the output's name says.
 
@@ -101,7 +108,9 @@ def command(
         outputs=outputs.split(",") if outputs else None,
     )
     shapes = parse_shapes(inputs, "--input")
-    request = Request(fill, strict, settings, phase, stage, level, shapes)
+    request = Request(
+        fill, strict, settings, phase, stage, level, shapes, dialect, own_protos(), own_plugins()
+    )
     if output.endswith(("/", os.sep)) or os.path.isdir(output):
         from caffegen.cli.batch import convert_all, plan
 
@@ -116,6 +125,7 @@ def command(
 
 
 def _convert_job(request: Request, job: Job) -> str:
+    add_schemas(request.protos, request.plugins)
     return _convert(job.prototxt, [job.weights] if job.weights else [], job.output, request)
 
 
@@ -125,8 +135,9 @@ def _convert(prototxt: str, files: list[str], output: str, request: Request) -> 
 
     net = load(
         prototxt, files or None, phase=request.phase, stages=request.stages, level=request.level,
-        inputs=request.inputs,
+        inputs=request.inputs, dialect=request.dialect,
     )  # fmt: skip
+    _say_fork(net)
     if request.fill is not None:
         _fill(net, request.fill)
     elif not files:
@@ -135,23 +146,19 @@ def _convert(prototxt: str, files: list[str], output: str, request: Request) -> 
     return target_of(output)(net, output, request.settings)
 
 
+def _say_fork(net: Net) -> None:
+    """Say which Caffe the file is for, where its own fields tell."""
+    for found in net.diagnostics:
+        if found.name == "fork-schema":
+            click.echo(str(found), err=True)
+
+
 def _fill(net: Net, seed: int) -> None:
     """Give weights to the layers that have none."""
-    from caffegen.analysis.fill import fill_params
-    from caffegen.analysis.weights import Weights, match_weights
-    from caffegen.diagnostics import Report
-
-    given = net.weights or Weights({})
-    missing = [
-        node
-        for node in net.graph.nodes
-        if node.definition is not None and node.definition.blobs and node.name not in given.blobs
-    ]
-    filled = match_weights(net.graph, fill_params(net.graph, seed, only=missing), Report())
-    net.weights = Weights({**given.blobs, **filled.blobs}, given.sources)
-    if missing:
-        plural = "" if len(missing) == 1 else "s"
-        click.echo(f"{len(missing)} layer{plural} filled, seed {seed}", err=True)
+    filled = net.fill(seed)
+    if filled:
+        plural = "" if len(filled) == 1 else "s"
+        click.echo(f"{len(filled)} layer{plural} filled, seed {seed}", err=True)
 
 
 def _need_weights(net: Net) -> None:

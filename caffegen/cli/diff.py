@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .schema_options import schema_options
+
 if TYPE_CHECKING:
     from caffegen.analysis.diff import NetDiff
     from caffegen.loader import Examined
@@ -28,6 +30,7 @@ Shape = tuple[int, ...]
               help="The shape of an input or data blob; may be repeated.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="How the difference is printed.")  # fmt: skip
+@schema_options
 def command(
     first: str,
     second: str,
@@ -36,6 +39,7 @@ def command(
     level: int,
     inputs: tuple[str, ...],
     form: str,
+    dialect: str,
 ) -> None:
     """Compare what two nets compute: names, order, defaults and versions aside.
 
@@ -48,7 +52,9 @@ def command(
 
     sources = [read_source(path) for path in (first, second)]
     given = parse_shapes(inputs, "--input")
-    options: dict[str, Any] = {"phase": phase, "stages": stage, "level": level}
+    options: dict[str, Any] = {
+        "phase": phase, "stages": stage, "level": level, "dialect": dialect,
+    }  # fmt: skip
     nets = [examine(source, given=given, **options) for source in sources]
     for index, (mine, other) in enumerate((nets, nets[::-1])):
         _refuse_broken(mine)

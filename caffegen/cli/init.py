@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import click
+
+from .schema_options import schema_options
 
 __all__ = ["command"]
 
@@ -18,6 +22,7 @@ __all__ = ["command"]
 @click.option("--level", type=int, default=0, help="The level of the net's state.")
 @click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
               help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@schema_options
 def command(
     prototxt: str,
     output: str,
@@ -27,24 +32,24 @@ def command(
     stage: tuple[str, ...],
     level: int,
     inputs: tuple[str, ...],
+    dialect: str,
 ) -> None:
     """Fill the parameters of a net by its own fillers and write them as a .caffemodel.
 
     Weights for which the prototxt declares no filler are filled as msra does, since Caffe's zeros
     would make a dead net; BatchNorm statistics are set to what the fillers let expect.
     """
-    from caffegen.analysis.fill import fill_params
     from caffegen.cli.paths import parse_shapes
     from caffegen.cli.progress import steps
-    from caffegen.loader import load, loads
+    from caffegen.loader import load
 
     shapes = parse_shapes(inputs, "--input")
-    net = load(prototxt, phase=phase, stages=stage, level=level, inputs=shapes)
+    net = load(prototxt, phase=phase, stages=stage, level=level, inputs=shapes, dialect=dialect)
     with steps("filling") as progress:
         progress("parameters")
-        filled = fill_params(net.graph, seed, strict=as_declared)
+        filled = net.fill(seed, strict=as_declared)
         progress(output)
-        whole = loads(net.message, filled, phase=phase, stages=stage, level=level, inputs=shapes)
-        whole.save(caffemodel=output)
-    values = sum(array.size for arrays in filled.values() for array in arrays)
+        net.save(caffemodel=output)
+    blobs = [spec for node in filled for spec in (node.definition.blobs if node.definition else ())]
+    values = sum(prod(spec.shape) for spec in blobs)
     click.echo(f"{output}: {values:,} values in {len(filled)} layers, seed {seed}", err=True)

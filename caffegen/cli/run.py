@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from .schema_options import schema_options
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -22,14 +24,19 @@ _TOP = 5
 
 @click.command("run")
 @click.argument("prototxt", type=click.Path())
-@click.argument("caffemodel", type=click.Path())
-@click.argument("files", nargs=-1, required=True, metavar="IMAGE|FOLDER|ARRAY.npy...")
+@click.argument("files", nargs=-1, required=True, metavar="[CAFFEMODEL] IMAGE|FOLDER|ARRAY.npy...")
 @click.option("-w", "more", multiple=True, metavar="FILE[,FILE]",
               help="More weights; later files overwrite.")  # fmt: skip
 @click.option("--mean", metavar="FILE|104,117,123",
-              help="Subtracted first: a .binaryproto or .npy, or values for B, G, R.")  # fmt: skip
+              help="Subtracted first: a .binaryproto or .npy, or values for B, G, R "
+                   "(with --rgb: R, G, B).")  # fmt: skip
 @click.option("--scale", type=float, default=1.0, show_default=True,
               help="Multiplies what is left.")  # fmt: skip
+@click.option("--std", metavar="58.4,57.1,57.4",
+              help="Divides what is left: one deviation, or one per channel in the order of --mean. "
+                   "For weights that come from other frameworks.")  # fmt: skip
+@click.option("--rgb", is_flag=True,
+              help="Give the net R, G, B, not Caffe's B, G, R.")  # fmt: skip
 @click.option("--labels", "labels_file", type=click.Path(),
               help="The names of the classes, one a line.")  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), help=f"How many classes to show ({_TOP}).")
@@ -44,13 +51,15 @@ _TOP = 5
               help="The shape of the input blob, which images are resized to.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="How the results are printed.")  # fmt: skip
+@schema_options
 def command(
     prototxt: str,
-    caffemodel: str,
     files: tuple[str, ...],
     more: tuple[str, ...],
     mean: str | None,
     scale: float,
+    std: str | None,
+    rgb: bool,
     labels_file: str | None,
     top: int | None,
     blobs: tuple[str, ...],
@@ -60,13 +69,18 @@ def command(
     level: int,
     inputs: tuple[str, ...],
     form: str,
+    dialect: str,
 ) -> None:
     """Run a net on images, folders of images or arrays, in PyTorch.
 
     Images are read in BGR, resized to the input by bilinear interpolation as OpenCV does, less the
     mean, times the scale; a .npy (N x C x H x W, or one item) is taken as it is. The highest classes
     are shown for scores that a Softmax makes, and with --top or --labels for any vector per image;
-    shape and statistics for other blobs. Exit code 3: a file could not be read.
+    shape and statistics for other blobs. A net without weights takes no CAFFEMODEL. Exit code 3: a
+    file could not be read.
+
+    Weights that PyTorch trained on ImageNet want
+    --rgb --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375.
     """
     from caffegen.cli.output import write_text
     from caffegen.cli.paths import parse_shapes
@@ -76,14 +90,18 @@ def command(
     from caffegen.pytorch import build
     from caffegen.pytorch.preprocess import only_input
 
-    paths = _find(files)
+    caffemodel, given = _split(files)
+    paths = _find(given)
     labels = None if labels_file is None else _read_labels(labels_file)
-    weights = [caffemodel, *(name for group in more for name in group.split(",") if name)]
-    net = load(prototxt, weights, stages=stage, level=level, inputs=parse_shapes(inputs, "--input"))
+    weights = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
+    shapes = parse_shapes(inputs, "--input")
+    net = load(prototxt, weights or None, stages=stage, level=level, inputs=shapes, dialect=dialect)
     if any(found.name == "layer-without-weights" for found in net.diagnostics):
         raise NetError([found._replace(severity="error") for found in net.diagnostics])
+    if not weights:
+        _refuse_without_weights(net)
     wanted = _Wanted(net, blobs, top, labels, labels_file or "")
-    reader = _Reader(*only_input(net), mean, scale)
+    reader = _Reader(*only_input(net), mean, scale, std=std, rgb=rgb)
     module = build(net, device=device)
     results: list[dict[str, Any]] = []
     with amount("running", len(paths), unit="files") as progress:
@@ -104,6 +122,31 @@ def command(
     sys.exit(3 if reader.unread else 0)
 
 
+def _split(files: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The caffemodel, if the first file is one, and what the net is run on."""
+    from caffegen.pytorch.images import IMAGE_SUFFIXES
+
+    first = files[0]
+    if first.lower().endswith((*IMAGE_SUFFIXES, ".npy")) or os.path.isdir(first):
+        return (), files
+    if not files[1:]:
+        raise click.UsageError(
+            "IMAGE|FOLDER|ARRAY.npy... is missing: what is the net to be run on?"
+        )
+    return files[:1], files[1:]
+
+
+def _refuse_without_weights(net: Net) -> None:
+    """Say which layer needs weights, where no file was given."""
+    from caffegen.errors import CaffegenError
+
+    for node in net.graph.nodes:
+        if node.definition is not None and node.definition.blobs:
+            raise CaffegenError(
+                f"the layer `{node.name}` has weights; give a CAFFEMODEL before what is to be run"
+            )
+
+
 class _Item(NamedTuple):
     path: str
     place: int | None
@@ -113,18 +156,26 @@ class _Item(NamedTuple):
 class _Reader:
     """Files to items of the net's input; what can't be read is kept with the reason."""
 
-    def __init__(self, blob: str, shape: tuple[int, ...], mean: str | None, scale: float) -> None:
+    def __init__(
+        self,
+        blob: str,
+        shape: tuple[int, ...],
+        mean: str | None,
+        scale: float,
+        *,
+        std: str | None,
+        rgb: bool,
+    ) -> None:
         from caffegen.pytorch.preprocess import Preprocessing
 
         self.blob = blob
         self.shape = shape
-        self.mean = mean
         self.scale = scale
         self.images: Preprocessing | None = None
         self.unread: list[tuple[str, str]] = []
-        if mean is not None:
-            # a mean that does not fit is said before the first image is read
-            self.images = Preprocessing.of(blob, shape, mean, scale)
+        if mean is not None or std is not None or rgb:
+            # what does not fit the input is said before the first image is read
+            self.images = Preprocessing.of(blob, shape, mean, scale, std=std, rgb=rgb)
 
     def items(self, paths: Sequence[str], progress: Any) -> Iterator[_Item]:
         from caffegen.errors import FileError
@@ -146,7 +197,7 @@ class _Reader:
                 yield _Item(path, index, values.astype(np.float32))
             return
         if self.images is None:
-            self.images = Preprocessing.of(self.blob, self.shape, None, self.scale)
+            self.images = Preprocessing.of(self.blob, self.shape, scale=self.scale)
         yield _Item(path, None, self.images.image(path))
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from caffegen.errors import FileError
 
+from .schema_options import DIALECTS
+
 __all__ = ["Settings", "read_settings"]
 
 
@@ -21,6 +23,9 @@ class Settings(NamedTuple):
     inputs: Mapping[str, tuple[int, ...]] = {}
     pedantic: bool = False
     strict: bool = False
+    dialect: str = ""
+    proto: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
 
 # what each key takes, and how that is called
@@ -31,6 +36,9 @@ _KINDS: dict[str, tuple[type, str]] = {
     "inputs": (dict, "a table of shapes"),
     "pedantic": (bool, "true or false"),
     "strict": (bool, "true or false"),
+    "dialect": (str, "a string"),
+    "proto": (list, "a list of files"),
+    "plugins": (list, "a list of files"),
 }
 
 
@@ -51,6 +59,10 @@ def read_settings(folder: str = ".") -> Settings:
     phase = table.get("phase", "all")
     if phase not in ("all", "TRAIN", "TEST"):
         raise _refused(path, f"`phase` is `{phase}`; it takes all, TRAIN or TEST")
+    dialect = table.get("dialect", "")
+    if dialect and dialect not in DIALECTS:
+        raise _refused(path, f"`dialect` is `{dialect}`; it takes one of {', '.join(DIALECTS)}")
+    beside = os.path.dirname(path)
     return Settings(
         phase=phase,
         ignore=frozenset(table.get("ignore", ())),
@@ -58,6 +70,9 @@ def read_settings(folder: str = ".") -> Settings:
         inputs={name: tuple(shape) for name, shape in table.get("inputs", {}).items()},
         pedantic=table.get("pedantic", False),
         strict=table.get("strict", False),
+        dialect=dialect,
+        proto=tuple(os.path.join(beside, name) for name in table.get("proto", ())),
+        plugins=tuple(os.path.join(beside, name) for name in table.get("plugins", ())),
     )
 
 

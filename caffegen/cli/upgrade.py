@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .schema_options import own_schema_options
+
 if TYPE_CHECKING:
     from caffegen.text import Source
 
@@ -21,6 +23,7 @@ __all__ = ["command"]
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit 1 if the file is of an old version."
 )
+@own_schema_options
 def command(path: str, output: str | None, check: bool) -> None:
     """Upgrade a prototxt, a solver or a .caffemodel, as Caffe's own upgrade tools do.
 
@@ -47,14 +50,14 @@ def command(path: str, output: str | None, check: bool) -> None:
 def _upgrade_text(source: Source, output: str | None, *, check: bool) -> None:
     from caffegen.check.kind import read_kind
     from caffegen.cli.output import write_text
-    from caffegen.diagnostics import NetError, Report
+    from caffegen.diagnostics import UNKNOWN, NetError, Report
     from caffegen.legacy import upgrade_net, upgrade_solver
     from caffegen.legacy.rewrite import upgraded_text
 
     kind = read_kind(source)
     report = Report()
-    # fields of forks pass through; all else that can't be read would be lost
-    report.faults(source, [fault for fault in kind.faults if fault.name != "unknown-field"])
+    # what caffegen does not know passes through; all else that can't be read would be lost
+    report.faults(source, [fault for fault in kind.faults if fault.name not in UNKNOWN])
     upgraded = (upgrade_solver if kind.word == "solver" else upgrade_net)(kind.message)
     report.faults(source, upgraded.faults)
     if report.errors:

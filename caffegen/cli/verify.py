@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .schema_options import schema_options
+
 if TYPE_CHECKING:
     from caffegen.verify import VerifyReport
 
@@ -30,6 +32,7 @@ __all__ = ["command"]
 @click.option("--all", "show_all", is_flag=True, help="Show every blob, not the largest ones.")
 @click.option("--report", "page", type=click.Path(), help="Write the report as a page of HTML too.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@schema_options
 def command(
     prototxt: str,
     caffemodel: tuple[str, ...],
@@ -44,28 +47,31 @@ def command(
     show_all: bool,
     page: str | None,
     form: str,
+    dialect: str,
 ) -> None:
     """Run the net by several runtimes on the same seeded input and compare every blob.
 
     Exit code 0: at least two runtimes ran and agree; 1: they do not. Without a CAFFEMODEL the net
     is filled by its own fillers first; one that leaves layers without weights is refused.
+
+    What differs behind a layer that sorts, cuts off or rounds is computed again, such layers reading
+    the first runtime's values; it agrees if it does then, and both differences are shown.
     """
-    from caffegen.analysis.fill import fill_params
     from caffegen.cli.paths import parse_shapes
     from caffegen.cli.progress import steps
     from caffegen.diagnostics import NetError
-    from caffegen.loader import load, loads
+    from caffegen.loader import load
     from caffegen.verify import compare
 
     shapes = parse_shapes(inputs, "--input")
     net = load(
-        prototxt, list(caffemodel) or None, phase=phase, stages=stage, level=level, inputs=shapes
-    )
+        prototxt, list(caffemodel) or None, phase=phase, stages=stage, level=level, inputs=shapes,
+        dialect=dialect,
+    )  # fmt: skip
     if caffemodel and any(found.name == "layer-without-weights" for found in net.diagnostics):
         raise NetError([found._replace(severity="error") for found in net.diagnostics])
     if not caffemodel:
-        filled = fill_params(net.graph, seed)
-        net = loads(net.message, filled, phase=phase, stages=stage, level=level, inputs=shapes)
+        net.fill(seed)
     with steps("verifying") as progress:
         report = compare(
             net, list(runtimes) or None, seed, tolerance=tolerance, device=device,
@@ -97,7 +103,7 @@ def _to_text(report: VerifyReport, show_all: bool) -> str:
         lines.append(f"{run.name:<12} {run.version:<16} {told}{note}")
     rows = list(report.rows)
     if not show_all and len(rows) > _SHOWN:
-        largest = sorted(rows, key=lambda row: (row.equal, -row.relative))[:_SHOWN]
+        largest = sorted(rows, key=lambda row: (row.agrees, row.equal, -row.counted))[:_SHOWN]
         rows = [row for row in rows if row in largest]
     if rows:
         width = max(4, *(len(row.blob) for row in rows))
@@ -109,10 +115,13 @@ def _to_text(report: VerifyReport, show_all: bool) -> str:
         for row in rows:
             shape = "x".join(map(str, row.shape)) or "1"
             mark = "" if row.equal else "  differs"
+            if row.recomputed is not None:
+                mark += f"; {row.recomputed.relative:.2e} on {row.reference}'s values"
             lines.append(
                 f"{row.blob:<{width}}  {row.other:<{pair}}  {shape:<18}  {row.absolute:9.2e}  "
                 f"{row.relative:9.2e}{mark}"
             )
     if len(rows) < len(report.rows):
         lines.append(f"... the {len(rows)} largest of {len(report.rows)}; --all shows every blob")
+    lines += [line for note in report.notes for line in ("", note)]
     return "\n".join([*lines, "", report.verdict]) + "\n"

@@ -1,5 +1,5 @@
 """Findings: what one is, how they are collected, and how they are shown."""
 
-from .diagnostic import Diagnostic, NetError, Report, Severity
+from .diagnostic import UNKNOWN, Diagnostic, NetError, Report, Severity, told_once
 
-__all__ = ["Diagnostic", "NetError", "Report", "Severity"]
+__all__ = ["UNKNOWN", "Diagnostic", "NetError", "Report", "Severity", "told_once"]

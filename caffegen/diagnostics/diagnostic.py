@@ -8,9 +8,16 @@ from typing import Literal, NamedTuple
 from caffegen.errors import CaffegenError
 from caffegen.text import Fault, Source, Span
 
-__all__ = ["Diagnostic", "NetError", "Report", "Severity"]
+__all__ = ["UNKNOWN", "Diagnostic", "NetError", "Report", "Severity", "told_once"]
 
 Severity = Literal["error", "warning"]
+
+
+#: The findings about what caffegen does not know. A net that has them can be loaded, to be looked at,
+#: compared and written; the layers that they are about can't be computed.
+UNKNOWN = frozenset({"unknown-enum-word", "unknown-field", "unknown-layer-type"})
+# told once for each name, however often it is written
+_ONCE = UNKNOWN | {"fork-field-not-computed", "undefined-layer-type"}
 
 
 class Diagnostic(NamedTuple):
@@ -18,7 +25,8 @@ class Diagnostic(NamedTuple):
 
     `message` stands alone on one line; `help` says what to edit; `other` is a second place with a
     word on what stands there, for two fields that fight; `layer` names the guilty layer; `fix` is
-    the text that may stand instead of the span's without a doubt.
+    the text that may stand instead of the span's without a doubt; `again` has the other places of a
+    finding that is told once.
     """
 
     name: str
@@ -29,6 +37,7 @@ class Diagnostic(NamedTuple):
     other: tuple[Span, str] | None = None
     layer: str = ""
     fix: str | None = None
+    again: tuple[Span, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.span.file}:{self.span.line}:{self.span.column}: " if self.span else ""
@@ -118,6 +127,34 @@ class Report:
 
     def __len__(self) -> int:
         return len(self.diagnostics)
+
+
+def told_once(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The findings, those about one unknown name as one with the number of its places.
+
+    A layer type that was told of as a word of an old net's enum is not told of as a type again.
+    """
+    told: list[Diagnostic] = []
+    at: dict[tuple[str, str], int] = {}
+    words = set()
+    for each in found:
+        if each.name == "unknown-enum-word" and each.span is not None:
+            words.add(each.span.start)
+        if each.name == "unknown-layer-type" and each.span and each.span.start in words:
+            continue
+        key = (each.name, each.message)
+        if each.name not in _ONCE or key not in at:
+            at[key] = len(told)
+            told.append(each)
+        elif each.span is not None:
+            first = told[at[key]]
+            told[at[key]] = first._replace(again=(*first.again, each.span))
+    return [
+        each._replace(message=f"{each.message} ({len(each.again) + 1} times)")
+        if each.again
+        else each
+        for each in told
+    ]
 
 
 class NetError(CaffegenError):

@@ -69,7 +69,7 @@ def field_sentence(error: FieldError) -> str:
         return f"{owner.name} has no field `{error.field}`{did_you_mean(error.field, owner.fields)}"
     field = owner.fields[error.field]
     if error.kind == "unknown-enum-word":
-        words = tuple(field.type.numbers)
+        words = [word for word in field.type.numbers if word not in field.type.forks]
         if isinstance(error.value, str):
             near = did_you_mean(error.value, words) or f"; it takes one of {', '.join(words)}"
             return f"`{error.field}` knows no word `{error.value}`{near}"

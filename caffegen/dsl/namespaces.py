@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from caffegen.schema import message_type
+from caffegen.schema import forks, message_type
 
 from .errors import UnknownName, did_you_mean
 from .net_spec import Function, Top
 
 __all__ = ["layers", "params"]
+
+_OURS = "caffegen.dsl."
 
 
 class _Layers:
@@ -31,6 +33,9 @@ class _Layers:
 
         def make(*bottoms: Top, **params: Any) -> Top | tuple[Top, ...] | Function:
             caller = sys._getframe(1)
+            # a layer of a block belongs to the line that asks for the block
+            while caller.f_back and caller.f_globals.get("__name__", "").startswith(_OURS):
+                caller = caller.f_back
             place = (caller.f_code.co_filename, caller.f_lineno)
             function = Function(type_name, bottoms, params, place)
             if function.ntop == 0:
@@ -48,6 +53,7 @@ class _Words:
         self._name = name
         owner = f"{name}Parameter"
         numbers: dict[str, int] = {}
+        own: list[str] = []
         try:
             fields = message_type(owner).fields.values()
         except KeyError:
@@ -55,8 +61,15 @@ class _Words:
         for field in fields:
             if field.kind == "enum" and field.type.name.startswith(f"{owner}."):
                 numbers.update(field.type.numbers)
+                if field.forks is None:
+                    own += [word for word in field.type.numbers if word not in field.type.forks]
+        # PriorBox.CENTER_SIZE is a word of other messages' fields alone
+        for enum, words in forks.ENUMS.items():
+            if enum.startswith(f"{owner}."):
+                numbers.update(words)
         self.__dict__.update(numbers)
         self._numbers = numbers
+        self._own = tuple(own) or tuple(numbers)
 
     def __getattr__(self, word: str) -> int:
         if word.startswith("_"):
@@ -64,7 +77,7 @@ class _Words:
         numbers = self._numbers
         near = did_you_mean(word, numbers)
         if not near:
-            near = f"; it has {', '.join(numbers)}" if numbers else "; it has no enum"
+            near = f"; it has {', '.join(self._own)}" if self._own else "; it has no enum"
         raise UnknownName(f"{self._name}Parameter has no word `{word}`{near}", field=word)
 
     def __dir__(self) -> list[str]:

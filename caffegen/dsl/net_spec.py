@@ -18,6 +18,8 @@ from .errors import DslError, NotATop, UnknownName, did_you_mean, shown
 from .keywords import assign_keyword, keyword_sentence
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from google.protobuf.message import Message as ProtobufMessage
 
 __all__ = ["Function", "NetSpec", "Top", "to_message", "to_proto"]
@@ -146,9 +148,12 @@ class NetSpec:
         with collection_paused():
             return print_message(self.to_message())
 
-    def to_proto(self) -> ProtobufMessage:
-        """The net as a protobuf NetParameter, which is what pycaffe gives."""
-        return _to_protobuf(self.to_message())
+    def to_proto(self, module: ModuleType | None = None) -> ProtobufMessage:
+        """The net as a protobuf NetParameter, which is what pycaffe gives.
+
+        Its class is BVLC's, which has no fields of forks, or that of `module`, a fork's `caffe_pb2`.
+        """
+        return _to_protobuf(self.to_message(), module)
 
 
 def to_message(*tops: Top | Function) -> Message:
@@ -164,10 +169,10 @@ def to_proto(*tops: Top | Function) -> ProtobufMessage:
     return _to_protobuf(to_message(*tops))
 
 
-def _to_protobuf(message: Message) -> ProtobufMessage:
+def _to_protobuf(message: Message, module: ModuleType | None = None) -> ProtobufMessage:
     from caffegen.schema.protobuf import to_protobuf
 
-    return to_protobuf(message)
+    return to_protobuf(message, module)
 
 
 def _found(value: Any) -> str:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from caffegen.text import Message
+
 from .base import BlobSpec, Cost, Count, Definition, Refused, Shape, Window, count
 
 __all__ = [
     "FAMILIES",
+    "FED",
+    "PYTHON_LAYERS",
     "BlobSpec",
     "Cost",
     "Count",
@@ -20,7 +24,9 @@ __all__ = [
     "Window",
     "count",
     "definition_class",
+    "definition_of",
     "known_types",
+    "register",
 ]
 
 # family file -> the layer types it defines
@@ -29,28 +35,67 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "AbsVal", "BNLL", "Clip", "Dropout", "ELU", "Exp", "Log", "PReLU", "Power", "ReLU",
         "Sigmoid", "Swish", "TanH", "Threshold",
     ),
-    "convolution": ("Convolution", "Deconvolution", "Im2col"),
-    "data": (
-        "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData",
-        "WindowData",
+    "annotated_images": (
+        "BoxData", "CPMData", "DenseImageData", "DetectNetTransformation", "ImageSegData",
+        "MultiLabelImageData", "RandVec", "RemoteData", "SegData", "VideoData",
     ),
+    "bn": ("BN", "SyncBN"),
+    "branching": ("Concat", "Silence", "Slice", "Split"),
+    "convolution": (
+        "Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution", "Im2col",
+    ),
+    "cross_entropy": ("InfogainLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss"),
+    "data": ("AnnotatedData", "Data", "HDF5Data", "HDF5Output", "ImageData", "WindowData"),
+    "detection": ("DetectionEvaluate", "DetectionOutput"),
     "elementwise": ("Bias", "Eltwise", "Scale"),
+    "given": ("DummyData", "Input", "MemoryData"),
     "inner_product": ("Embed", "InnerProduct"),
-    "loss": (
-        "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss",
-        "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
-    ),
+    "loss": ("ContrastiveLoss", "EuclideanLoss", "HingeLoss", "MultinomialLogisticLoss"),
     "metric": ("Accuracy", "ArgMax"),
+    "metric_loss": ("CenterLoss", "L1Loss", "TripletLoss"),
+    "multibox_loss": ("MultiBoxLoss",),
     "normalization": ("BatchNorm", "LRN", "MVN"),
+    "normalize": ("L2Norm", "Normalize", "NormalizeBBox"),
+    "ohem": ("BoxAnnotatorOHEM", "SmoothL1LossOHEM", "SoftmaxWithLossOHEM"),
     "pooling": ("Pooling", "SPP"),
+    "prior_box": ("PriorBox",),
+    "products": ("Axpy", "MatMul"),
+    "proposal": ("Proposal", "rpn.proposal_layer.ProposalLayer"),
     "python": ("Parameter", "Python"),
+    "rectifiers": (
+        "CReLU", "HardSigmoid", "HardSwish", "Mish", "ReLU6", "SeLu", "SpatialDropout",
+        "spatial_dropout.SpatialDropoutLayer",
+    ),
     "recurrent": ("LSTM", "LSTMUnit", "RNN"),
     "reduction": ("Reduction", "Softmax"),
-    "reshaping": (
-        "BatchReindex", "Concat", "Crop", "Filter", "Flatten", "Reshape", "Silence", "Slice",
-        "Split", "Tile",
+    "reordering": (
+        "Flip", "Gather", "Padding", "Permute", "Reorg", "Reverse", "ShuffleChannel", "Transpose",
     ),
+    "reshaping": ("Flatten", "Reshape", "Tile"),
+    "resizing": ("Interp", "Resize", "SimpleCrop", "Upsample"),
+    "roi": ("PSROIPooling", "ROIAlign", "ROIPooling"),
+    "selecting": ("BatchReindex", "Crop", "Filter"),
+    "seg_accuracy": ("SegAccuracy",),
+    "sequence": ("CTCLoss", "ContinuationIndicator", "CtcLoss", "LabelsequenceAccuracy"),
+    "unpooling": ("MaxUnpool", "UnPooling", "Unpooling"),
+    "yolo": ("RegionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+    "yolo_training": ("EvalDetection", "RegionLoss", "YoloSeg", "Yolov3"),
+    "smooth_l1_loss": ("SmoothL1Loss",),
 }  # fmt: skip
+
+# Python layers that have a definition of their own: `module.layer` -> its type in FAMILIES. Such a
+# type is a dotted name too (no layer's `type` is), and its class bears the last part of it.
+PYTHON_LAYERS: dict[str, str] = {
+    "rpn.proposal_layer.ProposalLayer": "rpn.proposal_layer.ProposalLayer",
+    "spatial_dropout.SpatialDropoutLayer": "spatial_dropout.SpatialDropoutLayer",
+}
+
+# layers whose tops come from outside: the caller feeds them; DummyData makes its own where nobody does
+FED = frozenset({
+    "AnnotatedData", "BoxData", "CPMData", "Data", "DenseImageData", "HDF5Data", "ImageData",
+    "ImageSegData", "Input", "MemoryData", "MultiLabelImageData", "RandVec", "RemoteData", "SegData",
+    "VideoData", "WindowData",
+})  # fmt: skip
 
 _FAMILY_OF = {type_name: family for family, names in FAMILIES.items() for type_name in names}
 _CLASSES: dict[str, type[Definition]] = {}
@@ -62,12 +107,28 @@ def definition_class(type_name: str) -> type[Definition] | None:
     if found is None:
         family = _FAMILY_OF.get(type_name)
         if family is None:
-            return None
+            from caffegen.plugins import discover
+
+            return _CLASSES.get(type_name) if discover() else None
         module = import_module(f"{__name__}.{family}")
-        found = _CLASSES[type_name] = getattr(module, type_name)
+        found = _CLASSES[type_name] = getattr(module, type_name.rpartition(".")[2])
     return found
 
 
+def definition_of(layer: Message) -> type[Definition] | None:
+    """The definition of a layer; a well-known Python layer has one by its module and its class."""
+    type_name: str = layer.type
+    if type_name == "Python":
+        param = layer.python_param
+        type_name = PYTHON_LAYERS.get(f"{param.module}.{param.layer}", type_name)
+    return definition_class(type_name)
+
+
+def register(definition: type[Definition]) -> None:
+    """Add the definition of a plug-in."""
+    _CLASSES[definition.type] = definition
+
+
 def known_types() -> list[str]:
-    """All layer types that have a definition, sorted."""
+    """All layer types of caffegen's own that have a definition, sorted."""
     return sorted(_FAMILY_OF)

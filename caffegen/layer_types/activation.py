@@ -126,7 +126,8 @@ class Dropout(_Neuron):
 
     ## Differs from PyTorch
     `dropout`; the same: kept values are multiplied by `scale` = 1 / (1 - `ratio`) in TRAIN, and
-    TEST changes nothing.
+    TEST changes nothing. With `scale_train: false`, which forks have, TRAIN multiplies by nothing
+    and TEST by 1 - `ratio`.
     """
 
     type = "Dropout"
@@ -134,6 +135,8 @@ class Dropout(_Neuron):
 
     def bind(self, param: Message) -> None:
         self.ratio: float = param.dropout_ratio
+        # False in some forks: TRAIN drops alone, and TEST multiplies by what was kept
+        self.scale_train: bool = param.scale_train
         # as C divides: a ratio of 1 gives infinity
         self.scale = 1 / (1 - self.ratio) if self.ratio != 1 else math.inf
         if not 0 < self.ratio < 1:
@@ -145,7 +148,7 @@ class Dropout(_Neuron):
             )
 
     def cost(self) -> Cost:
-        return super().cost() if self.phase == "TRAIN" else Cost()
+        return super().cost() if self.phase == "TRAIN" or not self.scale_train else Cost()
 
 
 class ELU(_Neuron):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from caffegen.diagnostics import Report
 from caffegen.text import Message, Span
@@ -83,6 +83,9 @@ class Definition:
     `bottoms` and `tops` (counts), `in_place` (whether Caffe computes right when a top is its bottom),
     `auto_top` (Caffe adds missing tops), `loss` (the first top has loss weight 1 by default),
     `gradient` (whether backward exists), `train_only` and `test_only` behaviours are in docstrings.
+    `forks` are the forks of Caffe that the net may be for (none: BVLC's own), `dialect` is the one
+    of them or `""` while that is open; both are set before `bind`.
+    `obstacle` says why nothing can compute the layer, `""` where it can be computed.
     After `infer`: `bottom_shapes`, `top_shapes` and `blobs`.
     """
 
@@ -92,15 +95,29 @@ class Definition:
     tops: ClassVar[Count] = count(1)
     in_place: ClassVar[bool] = False
     auto_top: ClassVar[bool] = False
-    loss: ClassVar[bool] = False
+    loss: bool = False
     # tops must equal bottoms in number (neuron layers on many bottoms, Split and the like: no)
     equal_counts: ClassVar[bool] = False
+    # the axis of the tops whose size only the data decide, where there is one
+    run_time_axis: ClassVar[int | None] = None
+    # False for a type that caffegen has no definition of
+    known: ClassVar[bool] = True
+    # fields of fork_fields.CHANGES that the definition takes into account
+    honours: ClassVar[frozenset[str]] = frozenset()
     # False where only running the layer tells which weight blobs it has
     blobs_known: ClassVar[bool] = True
 
-    def __init__(self, layer: Message, phase: str = "TEST", report: Report | None = None) -> None:
+    def __init__(
+        self,
+        layer: Message,
+        phase: str = "TEST",
+        report: Report | None = None,
+        dialect: str | Sequence[str] = "",
+    ) -> None:
         self.layer = layer
         self.phase = phase
+        self.forks = ((dialect,) if dialect else ()) if isinstance(dialect, str) else tuple(dialect)
+        self.dialect = self.forks[0] if len(self.forks) == 1 else ""
         self.name: str = layer.name
         self.report = report if report is not None else Report()
         self.top_count = len(layer.top)
@@ -109,6 +126,7 @@ class Definition:
         self.top_shapes: tuple[Shape | None, ...] = ()
         self.blobs: tuple[BlobSpec, ...] = ()
         self.refused = False
+        self.obstacle = ""
         try:
             self.bind(layer.get(self.param) if self.param else layer)
         except Refused:
@@ -208,6 +226,30 @@ class Definition:
     ) -> None:
         """Report what Caffe takes and what still hurts."""
         self.report.warning(name, message, self.at(at, index), help=help, layer=self.name)
+
+    def default_of(self, param: Message, field: str) -> Any:
+        """The value of a field, where it is unset the default of the fork that the net is for.
+
+        Where the forks that come into question have different ones, which is meant is asked for.
+        """
+        value = param.get(field)
+        if not self.forks or param.has(field):
+            return value
+        from caffegen.schema.dialects import fork_default, listed
+
+        owner = param.message_type.name
+        meant = {fork: fork_default(owner, field, value, (fork,)) for fork in self.forks}
+        values = {one for found in meant.values() for one in found}
+        if len(values) > 1:
+            forks = {one: [f for f, found in meant.items() if one in found] for one in values}
+            said = listed(f"{one:g} in {listed(forks[one])}" for one in sorted(values))
+            self.fault(
+                "dialect-undecided",
+                f"`{field}` is not set, and its default is {said}",
+                help=f"set `{field}`, or say which Caffe the net is for with `--dialect`",
+            )
+            return value
+        return values.pop()
 
     def axis(self, axis: int, rank: int, at: str = "axis", *, end: bool = False) -> int:
         """An axis counted from the front (Blob::CanonicalAxisIndex); refuses one out of range.

@@ -7,13 +7,13 @@ from math import prod
 from caffegen.text import Message
 
 from .base import INT_MAX, BlobSpec, Cost, Definition, Refused, Shape, Window, count
-from .blob_shape import to_int, warn_if_empty
+from .blob_shape import require_axes, to_int, warn_if_empty
 from .engine import check_engine
 from .in_place import warn_in_place
 from .spatial import Spatial, count_windows, resolve_spatial
 from .weight_blobs import check_weights
 
-__all__ = ["Convolution", "Deconvolution", "Im2col"]
+__all__ = ["Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution", "Im2col"]
 
 
 class _Sliding(Definition):
@@ -179,6 +179,94 @@ class Convolution(_Convolving):
         per_output = prod(self.kernel) * (self.channels // self.group)
         outputs = sum(prod(top) for top in self.top_shapes if top is not None)
         return Cost(outputs * per_output, outputs if self.bias_term else 0)
+
+
+class DepthwiseConvolution(Convolution):
+    """A convolution in which every channel has filters of its own, made fast for MobileNet.
+
+    ## Shape
+    As Convolution.
+
+    ## Blobs
+    As Convolution: weight (num_output, C / group, kernel...), so (C, 1, kernel...) where `group` is
+    the number of channels, as it is meant to be; bias (num_output) unless `bias_term: false`.
+
+    ## Differs from PyTorch
+    `Conv2d` with `groups`; the same.
+
+    ## Forks
+    yonghenglh6/DepthwiseConvolution, and MobileNet-YOLO's (depthwise_conv_layer.cpp). The CPU computes
+    what `group` says; the GPU always one filter for each channel, and without dilation. `engine` has
+    no effect.
+    """
+
+    type = "DepthwiseConvolution"
+
+    def check_cudnn(self, param: Message) -> None:
+        """Nothing to check: there is one engine."""
+
+    def resolve(self, bottom: Shape) -> None:
+        super().resolve(bottom)
+        told = f"the bottom has {self.channels} channels; on GPUs DepthwiseConvolution"
+        if self.outputs_fit and (self.group, self.num_output) != (self.channels, self.channels):
+            self.warn(
+                "depthwise-not-by-channel",
+                f"{told} computes as if `group` ({self.group}) and `num_output` "
+                f"({self.num_output}) were {self.channels} too, on CPUs as they say",
+                "group" if self.group != self.channels else "num_output",
+                help="use Convolution, or make them the number of channels",
+            )
+        if any(dilation > 1 for dilation in self.dilation):
+            self.warn(
+                "depthwise-not-by-channel",
+                "on GPUs DepthwiseConvolution leaves out the `dilation`, on CPUs it dilates",
+                "dilation",
+                help="use Convolution with `group`",
+            )
+
+
+class ConvolutionDepthwise(Convolution):
+    """A convolution of every channel with one filter of its own.
+
+    ## Shape
+    One bottom (N, C, H, W); top (N, C, windows...), as Convolution with `group` and `num_output` C,
+    whatever the file says of those.
+
+    ## Blobs
+    weight (C, 1, kernel...); bias (C) unless `bias_term: false`.
+
+    ## Differs from PyTorch
+    `Conv2d` with `groups=C`; the same.
+
+    ## Forks
+    The pull request 5665 to BVLC (conv_dw_layer.cpp), in Caffes for ShuffleNet, Xception and
+    MobileNet-SSD. Its code reads `pad` and `stride` even where there is none; here they are 0 and 1.
+    """
+
+    type = "ConvolutionDepthwise"
+    bottoms = count(1)
+    tops = count(1)
+
+    def bind(self, param: Message) -> None:
+        self.bias_term = param.bias_term
+        self.weight_filler = param.weight_filler
+        self.bias_filler = param.bias_filler
+        self.outputs_fit = True
+
+    def resolve(self, bottom: Shape) -> None:
+        require_axes(self, bottom, 4, 4)
+        super().resolve(bottom)
+        self.num_output = self.group = self.channels
+        param = self.layer.get(self.param)
+        for field in ("num_output", "group"):
+            if param.has(field) and to_int(param.get(field)) != self.channels:
+                self.warn(
+                    "depthwise-not-by-channel",
+                    f"ConvolutionDepthwise does not read `{field}` ({param.get(field)}); it is the "
+                    f"number of channels, {self.channels}",
+                    field,
+                    help=f"write `{field}: {self.channels}`, or use Convolution",
+                )
 
 
 class Deconvolution(_Convolving):

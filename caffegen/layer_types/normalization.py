@@ -15,6 +15,9 @@ from .weight_blobs import check_weights
 __all__ = ["LRN", "MVN", "BatchNorm"]
 
 
+_LEAST_EPS = 1e-5  # CUDNN_BN_MIN_EPSILON, in NVIDIA's batch_norm_layer.cpp
+
+
 class BatchNorm(Definition):
     """Brings every channel to mean 0 and variance 1, by statistics of the batch or stored ones.
 
@@ -25,7 +28,12 @@ class BatchNorm(Definition):
 
     ## Blobs
     mean (C) and variance (C), both as sums that are to be divided by scale_factor (1); where that
-    is 0, mean and variance are 0. The solver never learns them: TRAIN updates them.
+    is 0, mean and variance are 0. The solver never learns them: TRAIN updates them. In NVIDIA's
+    Caffe, with `scale_bias`, behind them a learned scale (C) and bias (C).
+
+    ## Forks
+    nvidia: `scale_bias`, and an `eps` below 1e-5 counts as 1e-5. happynear: the default of
+    `moving_average_fraction` is 0.99.
 
     ## Differs from PyTorch
     `batch_norm` without `weight` and `bias`. The stored statistics are sums, with a factor of their
@@ -38,10 +46,17 @@ class BatchNorm(Definition):
     in_place = True
 
     def bind(self, param: Message) -> None:
-        self.eps: float = param.eps
-        self.moving_average_fraction: float = param.moving_average_fraction
+        self.bind_scale(param)
+        nvidia = self.scale_bias or self.dialect == "nvidia"
+        self.eps: float = max(param.eps, _LEAST_EPS) if nvidia else param.eps
         self.use_global_stats: bool = (
             param.use_global_stats if param.has("use_global_stats") else self.phase == "TEST"
+        )
+        # stored statistics are not updated, so nothing reads the fraction
+        self.moving_average_fraction: float = (
+            param.moving_average_fraction
+            if self.use_global_stats or self.phase == "TEST"
+            else self.default_of(param, "moving_average_fraction")
         )
         for index, spec in enumerate(self.layer.param[:3]):
             if spec.lr_mult != 0:
@@ -54,6 +69,25 @@ class BatchNorm(Definition):
                     help="write `param { lr_mult: 0 }`, or no `param` at all",
                 )
 
+    def bind_scale(self, param: Message) -> None:
+        """Whether the layer has a scale and a bias of its own (NVIDIA's batch_norm_layer.cpp)."""
+        fillers = [name for name in ("scale_filler", "bias_filler") if param.has(name)]
+        self.scale_bias: bool = param.scale_bias
+        if fillers and not param.has("scale_bias"):
+            if self.dialect not in ("nvidia", "happynear"):
+                self.fault(
+                    "dialect-undecided",
+                    f"`{fillers[0]}` gives the layer a scale and a bias in nvidia, and does nothing "
+                    "in other forks that have it",
+                    fillers[0],
+                    help="set `scale_bias`, or say which Caffe the net is for with `--dialect`",
+                )
+            self.scale_bias = self.dialect == "nvidia"
+        kind = param.field("scale_filler").type
+        one = Message(kind, type="constant", value=1.0)
+        self.scale_filler = param.scale_filler if "scale_filler" in fillers else one
+        self.bias_filler = param.bias_filler if "bias_filler" in fillers else Message(kind)
+
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
         require_axes(self, bottom, 2)
@@ -64,6 +98,11 @@ class BatchNorm(Definition):
             BlobSpec("variance", (self.channels,), learned=False),
             BlobSpec("scale_factor", (1,), learned=False),
         )
+        if self.scale_bias:
+            self.blobs += (
+                BlobSpec("scale", (self.channels,), self.scale_filler),
+                BlobSpec("bias", (self.channels,), self.bias_filler),
+            )
         if self.layer.has("blobs"):
             check_weights(self)
         return [bottom]

@@ -48,9 +48,9 @@ class Pooling(Definition):
 
     ## Shape
     Bottom (N, C, H, W). Top (N, C, `pooled`...): (size + 2 pad - kernel) / stride + 1, rounded up
-    unless `round_mode: FLOOR`; if either axis is padded, a last window that would start at or
-    behind size + pad is dropped. With `global_pooling` the kernel is the picture. MAX may have a
-    second top, the place of each maximum in its channel (`mask`).
+    unless `round_mode: FLOOR` (or a fork's `ceil_mode: false`); if either axis is padded, a last
+    window that would start at or behind size + pad is dropped. With `global_pooling` the kernel is
+    the picture. MAX may have a second top, the place of each maximum in its channel (`mask`).
 
     ## Differs from PyTorch
     `ceil_mode` there drops the last window by another rule, and without padding too; here, without
@@ -67,7 +67,8 @@ class Pooling(Definition):
     def bind(self, param: Message) -> None:
         self.pool: str = param.pool
         self.global_pooling: bool = param.global_pooling
-        self.floor = param.round_mode == "FLOOR"
+        # `ceil_mode` is a fork's word for it
+        self.floor = param.round_mode == "FLOOR" or not param.ceil_mode
         self.mask = self.top_count > 1
         if self.mask and self.pool != "MAX":
             self.refuse(

@@ -18,7 +18,7 @@ class Parameter(Definition):
     No bottoms. Top: `shape`.
 
     ## Blobs
-    value (`shape`), which starts as zeros.
+    value (`shape`), which starts as zeros, or with a fork's `blob_filler` as that says.
 
     ## Differs from PyTorch
     An `nn.Parameter`.
@@ -31,7 +31,10 @@ class Parameter(Definition):
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         shape = read_shape(self, self.layer.get(self.param).shape, "shape")
         self.shape = shape
-        self.blobs = (BlobSpec("value", shape),)
+        param = self.layer.get(self.param)
+        # a fork's field: BVLC's has no filler
+        filler = param.blob_filler if param.has("blob_filler") else None
+        self.blobs = (BlobSpec("value", shape, filler),)
         if self.layer.has("blobs"):
             check_weights(self)
         warn_if_empty(self, shape, "shape")

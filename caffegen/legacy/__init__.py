@@ -9,12 +9,19 @@ from caffegen.text import Fault, Message
 from .batch_norm import upgrade_batch_norm
 from .data_transform import upgrade_data_transform
 from .findings import Findings
-from .inputs import upgrade_inputs
+from .inputs import upgrade_inputs, with_input_sizes
 from .solver import upgrade_solver_type
 from .v0 import upgrade_v0, v0_type_name
 from .v1 import V1_TYPE_NAMES, upgrade_v1
 
-__all__ = ["V1_TYPE_NAMES", "Upgrade", "upgrade_net", "upgrade_solver", "v0_type_name"]
+__all__ = [
+    "V1_TYPE_NAMES",
+    "Upgrade",
+    "upgrade_net",
+    "upgrade_solver",
+    "v0_type_name",
+    "with_input_sizes",
+]
 
 # upgrade_proto.cpp, UpgradeNetAsNeeded: each step reads what the one before left
 _NET_STEPS = (

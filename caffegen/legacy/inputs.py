@@ -10,15 +10,34 @@ UpgradeNetInput). Sizes without an input are left alone, and Caffe passes over t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from caffegen.text import Message
 from caffegen.text.message import Place
 
 from .findings import Findings, named
 from .places import child, place_of, put, replace_layers, take
 
-__all__ = ["upgrade_inputs"]
+__all__ = ["upgrade_inputs", "with_input_sizes"]
 
 _AXES = 4  # of every blob whose sizes were given by input_dim
+
+
+def with_input_sizes(net: Message, given: Mapping[str, tuple[int, ...]] | None) -> Message:
+    """The net with sizes for inputs that have none, where the caller gives those of them all.
+
+    Given: input: "data" and data=1,3,224,224
+    Result: input: "data" input_shape { dim: 1 dim: 3 dim: 224 dim: 224 }
+    """
+    if not given or not net.has("input") or net.has("input_shape") or net.has("input_dim"):
+        return net
+    names: list[str] = net.input
+    if not all(name in given for name in names):
+        return net
+    new = net.shallow_copy()
+    for name in names:
+        new.add("input_shape").set("dim", given[name])
+    return new
 
 
 def upgrade_inputs(net: Message, findings: Findings) -> Message:

@@ -20,6 +20,7 @@ _TYPES = {
     "RMSPROP": "RMSProp",
     "ADADELTA": "AdaDelta",
     "ADAM": "Adam",
+    "SAG": "SAG",  # a fork's
 }
 
 

@@ -65,6 +65,25 @@ V1_TYPE_NAMES: dict[int | str, str] = {
     **{number: name for _, number, name in _TYPES},
 }
 
+# the words of forks that became a type of today, in the fork itself or in those that came after it;
+# another word stays, for there is no such type. CROP is none of them: it found its offset from the
+# layers between its bottoms, which the Crop of today does not.
+_FORK_TYPES = {
+    "BATCH_NORM": "BatchNorm",
+    "BN": "BN",
+    "INSANITY": "Insanity",
+    "LOCAL": "Local",
+    "NORMALIZE": "Normalize",
+    "PARSE_EVALUATE": "ParseEvaluate",
+    "PARSE_OUTPUT": "ParseOutput",
+    "RELU6": "ReLU6",
+    "ROIPOOLING": "ROIPooling",
+    "ROI_POOLING": "ROIPooling",
+    "SMOOTH_L1_LOSS": "SmoothL1Loss",
+    "TRIPLET_LOSS": "TripletLoss",
+    "UNPOOLING": "Unpooling",
+}
+
 # one value for each blob -> the field of ParamSpec
 _SPECS = (
     ("param", "name"),
@@ -124,9 +143,24 @@ def _upgrade_layer(old: Message, layer_type: MessageType) -> Message:
         if name not in _NOT_TAKEN:
             take(old, name, new)
     if old.has("type"):
-        put(new, "type", V1_TYPE_NAMES[old.type], old, place_of(old, "type"))
+        put(new, "type", _type_name(old.type), old, place_of(old, "type"))
+    else:
+        _keep_type(old, new)
     _gather_specs(old, new)
     return new
+
+
+def _type_name(word: str) -> str:
+    return V1_TYPE_NAMES.get(word) or _FORK_TYPES.get(word, "" if word == "NONE" else word)
+
+
+def _keep_type(old: Message, new: Message) -> None:
+    """Make a word that no schema has the name of the type, so that the layer still bears it."""
+    for field in old.unknown:
+        word = field.text.partition(":")[2].strip()
+        if field.name == "type" and word.isidentifier():
+            new._unknown = [kept for kept in new.unknown if kept is not field] or None
+            put(new, "type", word, old, field.place)
 
 
 def _gather_specs(old: Message, new: Message) -> None:

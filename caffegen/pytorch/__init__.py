@@ -8,8 +8,18 @@ if find_spec("torch") is None:
     raise MissingExtra("PyTorch", "torch")
 
 from .build import build
+from .datasets import dataset_of
 from .device import find_device
 from .module import CaffeModule
 from .registry import Lowered, Refusal, lowers, refuse
 
-__all__ = ["CaffeModule", "Lowered", "Refusal", "build", "find_device", "lowers", "refuse"]
+__all__ = [
+    "CaffeModule",
+    "Lowered",
+    "Refusal",
+    "build",
+    "dataset_of",
+    "find_device",
+    "lowers",
+    "refuse",
+]

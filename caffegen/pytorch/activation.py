@@ -10,7 +10,10 @@ from caffegen.layer_types import activation as definitions
 
 from .registry import Lowered, lowers
 
-__all__ = ["Affine", "Clip", "Constant", "Exp", "Log", "PReLUShared", "Power", "Step", "Swish"]
+__all__ = [
+    "Affine", "Clip", "Constant", "Exp", "Log", "PReLUShared", "Power", "Step", "Swish",
+    "UnscaledDropout",
+]  # fmt: skip
 
 
 @lowers("ReLU")
@@ -35,7 +38,8 @@ def tanh(_definition: definitions.TanH) -> Lowered:
 @lowers("Dropout")
 def dropout(definition: definitions.Dropout) -> Lowered:
     """Dropout, which scales as Caffe does; a ratio past a bound is taken as the bound."""
-    return Lowered(nn.Dropout(min(max(definition.ratio, 0.0), 1.0)))
+    ratio = min(max(definition.ratio, 0.0), 1.0)
+    return Lowered(nn.Dropout(ratio) if definition.scale_train else UnscaledDropout(ratio))
 
 
 @lowers("ELU")
@@ -102,6 +106,13 @@ def prelu(definition: definitions.PReLU) -> Lowered:
     if definition.channel_shared:
         return Lowered(PReLUShared(), ("weight",))
     return Lowered(nn.PReLU(definition.channels), ("weight",))
+
+
+class UnscaledDropout(nn.Dropout):
+    """Drops without scaling what it keeps; without training it scales by the share that is kept."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * (1 - self.p)
 
 
 class AbsVal(nn.Module):

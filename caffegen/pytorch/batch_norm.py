@@ -81,14 +81,14 @@ class BatchNorm(_BatchNorm):
 
     def from_caffe(self, blobs: list[Tensor]) -> list[Tensor]:
         """Sums and factor to statistics and factor; the statistics are 0 where the factor is."""
-        mean, variance, factor = blobs
+        mean, variance, factor, *learned = blobs
         share = torch.where(factor == 0, 0.0, 1 / factor)
-        return [mean * share, variance * share, factor]
+        return [mean * share, variance * share, factor, *learned]
 
     def to_caffe(self, tensors: list[Tensor]) -> list[Tensor]:
         """Statistics and factor to sums and factor."""
-        mean, variance, factor = tensors
-        return [mean * factor, variance * factor, factor.clone()]
+        mean, variance, factor, *learned = tensors
+        return [mean * factor, variance * factor, factor.clone(), *learned]
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps:g}, fraction={self.fraction:g}"

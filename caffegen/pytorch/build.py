@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from caffegen.errors import CaffegenError
+from caffegen.layer_types import FED
 from caffegen.layer_types.python import Python
 from caffegen.net import Graph, Node, Value
 
@@ -18,7 +19,7 @@ from .in_place import work_in_place
 from .inputs import InputSpec, fixed_channels, takes_integers
 from .module import CaffeModule, Facts, Step
 from .normalization import batch_norm_with_scale, scale_behind
-from .registry import Lowered, Refusal, lowering_of
+from .registry import Lowered, Refusal, lowering_of, refuse
 from .unit import Unit
 from .weights import Holder, give_weights
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FED", "build"]
 
-# layers whose tops the caller gives; DummyData makes its own where the caller gives none
-FED = frozenset({"Data", "HDF5Data", "ImageData", "Input", "MemoryData", "WindowData"})
 # what real Caffe calls a top that it adds by itself
 AUTOMATIC = "(automatic)"
 
@@ -70,6 +69,7 @@ class _Builder:
         self.names: set[str] = set()
 
     def build(self) -> CaffeModule:
+        self.refuse_unknown()
         units = self.units()
         rates = give_weights(self.net, [h for unit in units for h in unit.holders], self.seed)
         for unit in units:
@@ -104,6 +104,14 @@ class _Builder:
         )  # fmt: skip
         return module.train(self.net.phase == "TRAIN")
 
+    def refuse_unknown(self) -> None:
+        """Refuse what caffegen does not know in the net, and so can't compute."""
+        if self.net.obstacle:
+            raise Refusal(f"the net has no PyTorch form: {self.net.obstacle}")
+        for node in self.graph.nodes:
+            if node.definition is not None and node.definition.obstacle and node.type not in FED:
+                raise refuse(node.definition, node.definition.obstacle)
+
     def units(self) -> list[Unit]:
         """Every layer that computes as a unit; a BatchNorm and the Scale behind it as one."""
         taken: set[int] = set()
@@ -131,17 +139,17 @@ class _Builder:
         return found
 
     def lower(self, node: Node) -> Lowered:
-        lowering = lowering_of(node.type)
-        if lowering is None or node.definition is None:
+        definition = node.definition
+        lowering = None if definition is None else lowering_of(definition.type)
+        if lowering is None or definition is None:
             raise Refusal(f"layer `{node.name}` ({node.type}) has no PyTorch form in caffegen")
-        if node.type == "Python" and self.python:
+        if isinstance(definition, Python) and self.python:
             from .python import python_layer
 
-            assert isinstance(node.definition, Python)
-            return python_layer(node.definition, self.python)
+            return python_layer(definition, self.python)
         with torch.device("meta"):
             try:
-                lowered: Lowered = lowering(node.definition)
+                lowered: Lowered = lowering(definition)
             except (AttributeError, IndexError):
                 # facts that follow from shapes are not there without them
                 unknown = [v.name for v in node.inputs if v is not None and v.shape is None]

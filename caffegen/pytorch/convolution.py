@@ -29,7 +29,7 @@ _DECONVOLUTIONS: dict[int, _Maker] = {
 }  # fmt: skip
 
 
-@lowers("Convolution")
+@lowers("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(definition: Convolution) -> Lowered:
     """Conv1d, Conv2d or Conv3d; a module of our own for other axes, and for several bottoms."""
     blobs = ("weight", "bias") if definition.bias_term else ("weight",)

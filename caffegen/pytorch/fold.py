@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from caffegen.net import Graph
 
 from .batch_norm import BatchNorm
+from .bn import BN
 from .elementwise import Bias, Scale
 from .inner_product import LinearTransposed
 from .unit import Unit
@@ -61,7 +62,7 @@ def _can_fold(maker: Unit, unit: Unit) -> bool:
 
 def _affine(module: nn.Module) -> tuple[Tensor | None, Tensor | None] | None:
     """Factor and shift for each channel in double precision; None where the module is none."""
-    if isinstance(module, BatchNorm):
+    if isinstance(module, (BatchNorm, BN)):
         if module.global_stats is False:
             return None
         factor = (module.running_var.double() + module.eps).rsqrt()

@@ -16,8 +16,9 @@ Shape = tuple[int, ...]
 
 # layers whose top has the axes of their bottom: who reads the top reads the bottom's channels
 _KEEPS_AXES = frozenset({
-    "AbsVal", "BNLL", "BatchNorm", "Clip", "Dropout", "ELU", "Exp", "LRN", "Log", "Pooling",
-    "Power", "ReLU", "Sigmoid", "Split", "Swish", "TanH", "Threshold",
+    "AbsVal", "BNLL", "BatchNorm", "Clip", "Dropout", "ELU", "Exp", "Flip", "HardSigmoid",
+    "HardSwish", "LRN", "Log", "Mish", "Padding", "Pooling", "Power", "ReLU", "ReLU6", "SeLu",
+    "Sigmoid", "SpatialDropout", "Split", "Swish", "TanH", "Threshold",
 })  # fmt: skip
 # layers that only move values about
 _MOVES = frozenset({"Flatten", "Reshape", "Silence", "Slice", "Split", "Tile"})
@@ -26,6 +27,7 @@ _LABELS = {
     "Accuracy": 1, "BatchReindex": 1, "ContrastiveLoss": 2, "Embed": 0, "EuclideanLoss": 1,
     "Filter": 1, "HingeLoss": 1, "InfogainLoss": 1, "LSTM": 1, "MultinomialLogisticLoss": 1,
     "Python": 0, "RNN": 1, "SigmoidCrossEntropyLoss": 1, "SoftmaxWithLoss": 1,
+    "SoftmaxWithLossOHEM": 1,
 }  # fmt: skip
 
 
@@ -123,8 +125,10 @@ def _fixes_channels(node: Node, value: Value) -> bool:
     definition = node.definition
     if definition is None or not definition.blobs:
         return False
-    if node.type in ("BatchNorm", "PReLU"):
-        return node.type == "BatchNorm" or bool(definition.blobs[0].shape)
+    if node.type in ("BN", "BatchNorm", "SyncBN"):
+        return True
+    if node.type in ("Normalize", "NormalizeBBox", "PReLU"):
+        return bool(definition.blobs[0].shape)
     if getattr(definition, "axis_index", None) != 1:
         return False
     if node.type == "InnerProduct":
@@ -132,7 +136,9 @@ def _fixes_channels(node: Node, value: Value) -> bool:
         return len(value.shape or ()) == 2
     if node.type in ("Scale", "Bias"):
         return bool(definition.blobs[0].shape)
-    return node.type in ("Convolution", "Deconvolution")
+    return node.type in (
+        "Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution",
+    )  # fmt: skip
 
 
 def takes_integers(value: Value) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from caffegen.errors import CaffegenError
 
 from .inputs import InputSpec, bind_inputs
+from .recurrent import Recurrent
 from .registry import BlobKeeper
 
 if TYPE_CHECKING:
@@ -170,6 +171,12 @@ class CaffeModule(nn.Module):
             total = part if total is None else total + part
         assert total is not None
         return total
+
+    def reset(self) -> None:
+        """Let all recurrent layers forget the state that the last pass has left."""
+        for module in self.children():
+            if isinstance(module, Recurrent):
+                module.reset()
 
     def parameter_groups(self, base_lr: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
         """Parameter groups for a torch.optim optimizer, by Caffe's lr_mult and decay_mult.

@@ -21,7 +21,10 @@ _STATISTICS = ("running_mean", "running_var", "factor")
 
 @lowers("BatchNorm")
 def batch_norm(definition: definitions.BatchNorm) -> Lowered:
-    """A BatchNorm1d, 2d or 3d without weight and bias, with Caffe's moving averages."""
+    """A BatchNorm1d, 2d or 3d with Caffe's moving averages; weight and bias only in a fork's."""
+    if definition.scale_bias:
+        module = _batch_norm(definition, weight=True, bias=True)
+        return Lowered(module, (*_STATISTICS, "weight", "bias"))
     return Lowered(_batch_norm(definition), _STATISTICS)
 
 
@@ -53,7 +56,9 @@ def _batch_norm(
 
 def scale_behind(node: Node, graph: Graph) -> Node | None:
     """The Scale that alone reads a BatchNorm, if it has a factor for each channel; else None."""
-    if node.type != "BatchNorm" or node.definition is None or len(node.outputs) != 1:
+    if not isinstance(node.definition, definitions.BatchNorm) or len(node.outputs) != 1:
+        return None
+    if node.definition.scale_bias:
         return None
     (value,) = node.outputs
     if len(value.readers) != 1 or value in graph.outputs or node.message.loss_weight:

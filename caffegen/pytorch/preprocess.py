@@ -5,6 +5,9 @@ bilinear interpolation (the whole image, its proportions not kept), the mean is 
 result is scaled: examples/cpp_classification/classification.cpp, Preprocess, and
 python/caffe/io.py, Transformer. A mean image larger than the input is cut to its centre, as the
 data layers do when they crop.
+
+Weights that come from other frameworks want RGB, and a division by the deviation of each channel;
+Caffe itself has neither.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Preprocessing(NamedTuple):
-    """What is done to an image: `mean` is C x H x W or C x 1 x 1."""
+    """What is done to an image: (pixels - mean) * scale / std, in BGR, or with `rgb` in RGB.
+
+    `mean` is C x H x W or C x 1 x 1, `std` C x 1 x 1, both in the order of the net's channels.
+    """
 
     blob: str
     channels: int
@@ -37,12 +43,25 @@ class Preprocessing(NamedTuple):
     width: int
     mean: Array | None = None
     scale: float = 1.0
+    std: Array | None = None
+    rgb: bool = False
 
     @classmethod
     def of(
-        cls, blob: str, shape: Sequence[int], mean: str | None = None, scale: float = 1.0
+        cls,
+        blob: str,
+        shape: Sequence[int],
+        mean: str | None = None,
+        scale: float = 1.0,
+        *,
+        std: str | None = None,
+        rgb: bool = False,
     ) -> Preprocessing:
-        """For an input of this shape; `mean` is `104,117,123`, one number, or a mean file."""
+        """For an input of this shape; `mean` is `104,117,123`, one number, or a mean file.
+
+        `std` is `58.4,57.1,57.4` or one number. Raises CaffegenError, or FileError for the mean
+        file, where one of them does not fit the input.
+        """
         if len(shape) != 4:
             raise CaffegenError(
                 f"the input blob `{blob}` has the shape {list(shape)}; images go into one of four "
@@ -54,7 +73,11 @@ class Preprocessing(NamedTuple):
                 f"the input blob `{blob}` has {channels} channels; an image has 1 or 3: give "
                 "arrays as .npy"
             )
-        whole = cls(blob, channels, height, width, None, scale)
+        if rgb and channels == 1:
+            raise CaffegenError(f"the input blob `{blob}` has one channel: there is no RGB order")
+        whole = cls(blob, channels, height, width, scale=scale, rgb=rgb)
+        if std is not None:
+            whole = whole._replace(std=_deviations(std, channels))
         return whole if mean is None else whole._replace(mean=whole.mean_of(mean))
 
     def mean_of(self, text: str) -> Array:
@@ -82,12 +105,35 @@ class Preprocessing(NamedTuple):
         """An image file as C x H x W, float32."""
         pixels = read_image(path, color=self.channels == 3)
         planes = resize(pixels, self.height, self.width).transpose(2, 0, 1)
-        values: Array = planes.astype(np.float32)
+        values: Array = (planes[::-1] if self.rgb else planes).astype(np.float32)
         if self.mean is not None:
             values -= self.mean
         if self.scale != 1:
             values *= np.float32(self.scale)
+        if self.std is not None:
+            values /= self.std
         return values
+
+
+def _deviations(text: str, channels: int) -> Array:
+    """The deviations that a command line names, as C x 1 x 1."""
+    try:
+        values = tuple(float(value) for value in text.split(","))
+    except ValueError:
+        raise CaffegenError(
+            f"the deviation `{text}` is not a number, or numbers with commas between them"
+        ) from None
+    if len(values) not in (1, channels):
+        raise CaffegenError(
+            f"{len(values)} deviations are given for {channels} "
+            f"channel{'' if channels == 1 else 's'}; give one, or one per channel"
+        )
+    for value in values:
+        if not (value > 0 and np.isfinite(value)):
+            raise CaffegenError(
+                f"the deviation `{value:g}` is not above 0; values are divided by it"
+            )
+    return np.broadcast_to(np.array(values, np.float32), (channels,))[:, None, None]
 
 
 def read_items(path: str, blob: str, shape: Sequence[int]) -> Array:

@@ -13,14 +13,14 @@ from caffegen.layer_types import recurrent as definitions
 
 from .registry import Lowered, lowers
 
-__all__ = ["LSTM", "RNN", "LSTMUnit", "lstm_step"]
+__all__ = ["LSTM", "RNN", "LSTMUnit", "Recurrent", "lstm_step"]
 
 
 # torch 2.6 and older don't say
 _is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)
 
 
-class _Recurrent(nn.Module):
+class Recurrent(nn.Module):
     """What LSTM and RNN share: weights under Caffe's names, and the state between two passes.
 
     Where the state is not exposed a pass begins with that at the end of the last one, cut off from
@@ -103,7 +103,7 @@ def lstm(definition: definitions.LSTM) -> Lowered:
     return Lowered(LSTM(definition), tuple(blob.name for blob in definition.blobs))
 
 
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """Bottoms (T, N, values...), indicators (T, N), static input, state; tops (T, N, D), state.
 
     The state that comes in and goes out takes part in the gradient; Caffe passes none through it.
@@ -145,7 +145,7 @@ def rnn(definition: definitions.RNN) -> Lowered:
     return Lowered(RNN(definition), tuple(blob.name for blob in definition.blobs))
 
 
-class RNN(_Recurrent):
+class RNN(Recurrent):
     """Bottoms (T, N, values...), indicators (T, N), static input, state; tops (T, N, D), state.
 
     The state that comes in and goes out takes part in the gradient; Caffe passes none through it.

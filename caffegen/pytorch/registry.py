@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from caffegen import plugins
 from caffegen.errors import CaffegenError
 from caffegen.layer_types import FAMILIES, Definition
 
@@ -51,6 +52,8 @@ def lowers(*types: str) -> Callable[[Lowering], Lowering]:
 
     def register(function: Lowering) -> Lowering:
         for name in types:
+            if not function.__module__.startswith("caffegen."):
+                plugins.refuse_own(name)
             if name in _LOWERINGS:
                 raise AssertionError(f"two PyTorch lowerings for {name}")
             _LOWERINGS[name] = function
@@ -61,7 +64,9 @@ def lowers(*types: str) -> Callable[[Lowering], Lowering]:
 
 def refuse(definition: Definition, reason: str) -> Refusal:
     """A refusal that names the layer; the caller raises it."""
-    return Refusal(f"layer `{definition.name}` ({definition.type}) has no PyTorch form: {reason}")
+    return Refusal(
+        f"layer `{definition.name}` ({definition.layer.type}) has no PyTorch form: {reason}"
+    )
 
 
 def lowering_of(type_name: str) -> Lowering | None:
@@ -70,7 +75,7 @@ def lowering_of(type_name: str) -> Lowering | None:
         for family, names in FAMILIES.items():
             if type_name in names:
                 _import_family(f"{__package__}.{family}")
-    return _LOWERINGS.get(type_name)
+    return _LOWERINGS.get(type_name) or plugins.lowering_of(type_name)
 
 
 def _import_family(name: str) -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from caffegen.atomic import atomic_path
-from caffegen.errors import CaffegenError, MissingExtra
+from caffegen.errors import MissingExtra
 
 from .module import CaffeModule
+from .program import Program, export_program
 
 __all__ = ["need_safetensors", "save_exported", "save_tensors"]
 
@@ -44,29 +45,24 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor]) ->
 
 def save_exported(
     path: str | os.PathLike[str], module: CaffeModule, *, sizes: bool = False
-) -> bool:
-    """Write the net as torch.export sees it; whether its batch size is free.
+) -> Program:
+    """Write the net as torch.export sees it; the program, and what of its inputs is free.
 
-    With `sizes` height and width are free too. Where the net fixes the batch size, it is the file's.
+    With `sizes` height and width are free too, where the net allows. Where it fixes the batch size,
+    that is the file's. Raises CaffegenError where the shape of an input is not known.
     """
-    specs = [spec for spec in module._inputs if not spec.optional]
-    unknown = [spec.name for spec in specs if spec.shape is None]
-    if unknown:
-        raise CaffegenError(
-            f"the shape of `{unknown[0]}` is not known; give it by --input {unknown[0]}=1,3,224,224"
-        )
-    program, free = _export(module, [spec.shape or () for spec in specs], sizes=sizes)
+    program = export_program(module, sizes=sizes)
     with atomic_path(path) as beside:
         # torch asks for this ending
         named = f"{beside}.pt2"
         try:
             with _same_mode(beside):
-                torch.export.save(program, named)
+                torch.export.save(program.exported, named)
                 os.replace(named, beside)
         finally:
             if os.path.exists(named):
                 os.unlink(named)
-    return free
+    return program
 
 
 @contextlib.contextmanager
@@ -75,30 +71,3 @@ def _same_mode(path: str) -> Iterator[None]:
     mode = stat.S_IMODE(os.stat(path).st_mode)
     yield
     os.chmod(path, mode)
-
-
-def _export(
-    module: CaffeModule, shapes: list[tuple[int, ...]], *, sizes: bool
-) -> tuple[torch.export.ExportedProgram, bool]:
-    auto = torch.export.Dim.AUTO
-    free = [
-        {axis: auto for axis in range(len(shape)) if axis == 0 or (sizes and axis > 1)}
-        for shape in shapes
-    ]
-    dynamic = {"x": free[0], "more": tuple(free[1:])} if free else {}
-    # a size of 1 would be taken as fixed
-    inputs = [torch.zeros(2, *shape[1:]) if shape else torch.zeros(()) for shape in shapes]
-    try:
-        program = torch.export.export(
-            module, tuple(inputs), dynamic_shapes=dynamic if len(free) > 1 else tuple(free)
-        )
-    except (CaffegenError, RuntimeError):
-        whole = tuple(torch.zeros(shape) for shape in shapes)
-        return torch.export.export(module, whole), False
-    given = set(program.graph_signature.user_inputs)
-    batches = [
-        node.meta["val"].shape[0]
-        for node in program.graph.nodes
-        if node.op == "placeholder" and node.name in given and node.meta["val"].dim()
-    ]
-    return program, all(isinstance(batch, torch.SymInt) for batch in batches)

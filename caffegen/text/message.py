@@ -117,7 +117,17 @@ class Message:
     message an empty message that is not attached. Enum values are their words.
     """
 
-    __slots__ = ("_broken", "_place", "_places", "_source", "_type", "_unknown", "_values")
+    __slots__ = (
+        "_broken",
+        "_foreign",
+        "_odd",
+        "_place",
+        "_places",
+        "_source",
+        "_type",
+        "_unknown",
+        "_values",
+    )
 
     def __init__(self, message_type: MessageType, **values: Any) -> None:
         self._type = message_type
@@ -127,6 +137,8 @@ class Message:
         self._place: Place | None = None
         self._unknown: list[UnknownField] | None = None
         self._broken = False
+        self._odd = False
+        self._foreign: bool | None = None
         for name, value in values.items():
             self.set(name, value)
 
@@ -249,8 +261,28 @@ class Message:
             for unknown in self._unknown or ()
         )
 
+    @property
+    def foreign(self) -> bool | None:
+        """Whether a text that was read had anything of a fork; None for another message."""
+        return self._foreign
+
+    @property
+    def odd(self) -> bool:
+        """Whether anything in this message, or in one that it holds, was kept as text."""
+        return self._odd
+
+    def odd_fields(self) -> Iterator[tuple[str, UnknownField]]:
+        """What was kept as text, here and below, each with the name of its message's type."""
+        for unknown in self._unknown or ():
+            yield self._type.name, unknown
+        for value in self._values.values():
+            for item in value if isinstance(value, list) else (value,):
+                if isinstance(item, Message) and item._odd:
+                    yield from item.odd_fields()
+
     def carry_text(self, other: Message) -> None:
         """Take over from another message what could not be read as fields."""
+        self._odd = self._odd or other._odd
         if other._unknown:
             self._unknown = [*(self._unknown or ()), *other._unknown]
         self._broken = self._broken or other._broken

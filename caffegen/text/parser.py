@@ -87,6 +87,7 @@ class _Parser:
         self.root = self.message = Message(message_type)
         self.root._source = source
         self.root._place = (0, 0, len(self.text))
+        self.root._foreign = False
         self.stack: list[_Open] = []
         self.closed_at = 0
         self.shaky = False  # structure was lost: later braces may not match, and that is no news
@@ -121,6 +122,8 @@ class _Parser:
             if field is None:
                 at = self.unusual(at)
                 continue
+            if field.forks is not None:
+                self.root._foreign = True
             kind = field.kind
             if index in (_OPEN_BARE, _OPEN):
                 if kind != "message":
@@ -142,6 +145,8 @@ class _Parser:
                         continue
             elif index == _WORD and kind == "enum" and found[3] in field.type.numbers:
                 value = found[3]
+                if value in field.type.forks:
+                    self.root._foreign = True
             elif index == _WORD and kind == "bool" and found[3] in _BOOLS:
                 value = _BOOLS[found[3]]
             elif index in (_INT, _FLOAT) and kind == "float":
@@ -263,6 +268,8 @@ class _Parser:
         text = self.text
         token = next_token(text, name.end)
         after = name.end
+        if field.forks is not None or field.kind == "enum":
+            self.root._foreign = True  # a word may be a fork's, too
         if token.text == ":":
             after = token.end
             token = next_token(text, after)
@@ -406,7 +413,7 @@ class _Parser:
         shown = shown if len(shown) <= 40 else shown[:37] + "..."
         if kind == "unknown-enum-word":
             near, fix = self.near(shown, field.type.numbers)
-            known = ", ".join(field.type.numbers)
+            known = ", ".join(w for w in field.type.numbers if w not in field.type.forks)
             self.fault(
                 kind, f"`{field.name}` knows no word `{shown}`{near}", start, end,
                 f"it takes one of {known}", None, fix,
@@ -478,6 +485,9 @@ class _Parser:
         return self.separator(end)
 
     def keep_as_text(self, name: str, place: Place, text: str) -> None:
+        self.root._odd = True
+        for opened in self.stack:
+            opened.message._odd = True
         if self.message._unknown is None:
             self.message._unknown = []
         self.message._unknown.append(UnknownField(name, text, place))

@@ -12,13 +12,22 @@ __all__ = ["EnumType", "FieldType", "MessageType"]
 
 
 class EnumType:
-    """An enumeration: its words and numbers, both ways."""
+    """An enumeration: its words and numbers, both ways.
 
-    __slots__ = ("name", "numbers", "words")
+    `forks` has the words that are not of the schema proper, with the variants that have them.
+    """
 
-    def __init__(self, name: str, numbers: Mapping[str, int]) -> None:
+    __slots__ = ("forks", "name", "numbers", "words")
+
+    def __init__(
+        self,
+        name: str,
+        numbers: Mapping[str, int],
+        forks: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.name = name
         self.numbers = dict(numbers)
+        self.forks = dict(forks or {})
         self.words: dict[int, str] = {}
         for word, number in numbers.items():
             self.words.setdefault(number, word)
@@ -28,10 +37,13 @@ class FieldType:
     """One field of a message type.
 
     `kind` is protobuf's scalar name (`int32`, `float`, `string` ...), `enum` or `message`.
-    `default` is what an unset field reads as; for an enum its word, for a message None.
+    `default` is what an unset field reads as; for an enum its word, for a message None. `forks` is
+    None for a field of the schema proper, else the variants of the schema that have it.
     """
 
-    __slots__ = ("_resolve", "_type", "default", "kind", "name", "number", "repeated", "type_name")
+    __slots__ = (
+        "_resolve", "_type", "default", "forks", "kind", "name", "number", "repeated", "type_name",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -42,6 +54,7 @@ class FieldType:
         repeated: bool = False,
         default: Any = None,
         type_name: str | None = None,
+        forks: tuple[str, ...] | None = None,
         resolve: Callable[[str], MessageType | EnumType] | None = None,
     ) -> None:
         self.name = name
@@ -50,6 +63,7 @@ class FieldType:
         self.repeated = repeated
         self.default = default
         self.type_name = type_name
+        self.forks = forks
         self._resolve = resolve
         self._type: MessageType | EnumType | None = None
 
@@ -64,8 +78,30 @@ class FieldType:
 class MessageType:
     """A message type: its name and its fields by name, in the order of the schema."""
 
-    __slots__ = ("fields", "name")
+    __slots__ = ("_telling", "fields", "name")
 
     def __init__(self, name: str, fields: Mapping[str, FieldType]) -> None:
         self.name = name
         self.fields = dict(fields)
+        self._telling: frozenset[str] | None = None
+
+    @property
+    def telling(self) -> frozenset[str]:
+        """The fields that may tell which variant of the schema a message is of.
+
+        They are those of forks, those that hold messages, and enums to which forks add words.
+        """
+        if self._telling is None:
+            self._telling = frozenset(
+                field.name
+                for field in self.fields.values()
+                if field.forks is not None
+                or field.kind == "message"
+                or (field.kind == "enum" and field.type.forks)
+            )
+        return self._telling
+
+    def put(self, field: FieldType) -> None:
+        """Add a field, or put it in the place of the one of its name."""
+        self.fields[field.name] = field
+        self._telling = None

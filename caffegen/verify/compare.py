@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from caffegen.errors import CaffegenError, MissingExtra
 
 from .inputs import seeded_inputs
+from .recompute import recompute
 from .report import BlobDifference, RuntimeRun, VerifyReport
 from .runtimes import CannotRun, Job, runtime
 
@@ -37,6 +39,10 @@ def compare(
     arrays by blob name, from `seed` by default. Blobs differ when their largest difference is above
     `tolerance` times the largest magnitude of the blob. A runtime that does not take the net is
     noted with its reason; one that was asked for by name and is not installed raises MissingExtra.
+
+    Where a blob differs that comes from a layer which sorts, cuts off or rounds, the runtime
+    computes again from there with what the reference has for the bottoms of such layers; the blob
+    agrees if it does then. What these layers read has to agree as it is.
     """
     arrays = dict(inputs) if inputs is not None else seeded_inputs(net, seed)
     names = list(runtimes) if runtimes is not None else ["torch", "onnxruntime", "opencv"]
@@ -64,16 +70,18 @@ def compare(
         seconds = time.perf_counter() - start
         runs.append(RuntimeRun(name, version, True, seconds, outcome.note))
         results[name] = outcome.blobs
+    if not results:
+        return VerifyReport(net.name, seed, tolerance, tuple(runs), ())
+    job = Job(net, arrays, device)
     rows = _rows(net, arrays, results, tolerance)
-    return VerifyReport(net.name, seed, tolerance, tuple(runs), tuple(rows))
+    notes = recompute(rows, job, results, partial(_difference, tolerance=tolerance))
+    return VerifyReport(net.name, seed, tolerance, tuple(runs), tuple(rows), tuple(notes))
 
 
 def _rows(
     net: Net, inputs: Mapping[str, Any], results: Mapping[str, dict[str, Any]], tolerance: float
 ) -> list[BlobDifference]:
     """Blobs in the order in which they are computed, so that the first difference is the cause."""
-    if not results:
-        return []
     reference, *others = results
     finals = [value for value in net.graph.values if net.graph.final.get(value.name) is value]
     rows = []

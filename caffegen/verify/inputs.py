@@ -14,7 +14,14 @@ __all__ = ["seeded_inputs"]
 
 # layer type -> which bottom holds whole numbers, and where their limit comes from
 _LABELS = frozenset(
-    {"Accuracy", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss"}
+    {
+        "Accuracy",
+        "HingeLoss",
+        "InfogainLoss",
+        "MultinomialLogisticLoss",
+        "SoftmaxWithLoss",
+        "SoftmaxWithLossOHEM",
+    }
 )
 
 
@@ -22,11 +29,14 @@ def seeded_inputs(net: Net, seed: int = 0) -> dict[str, Any]:
     """Float32 arrays by blob name for everything the caller of the net must give.
 
     Values are standard normal; a blob that is read as labels or indices gets whole numbers that the
-    reader can take. Raises CaffegenError where the shape of an input is not known.
+    reader can take, one that is read as regions or an image's size such places. Raises
+    CaffegenError where the shape of an input is not known.
     """
     import numpy as np
 
-    inputs = {}
+    from .regions import seeded_places
+
+    inputs: dict[str, Any] = {}
     for node in net.graph.nodes:
         if node.bottom or node.type in ("DummyData", "Parameter"):
             continue
@@ -38,7 +48,10 @@ def seeded_inputs(net: Net, seed: int = 0) -> dict[str, Any]:
                 )
             rng = np.random.default_rng([seed, *value.name.encode("utf-8", "surrogateescape")])
             limit = _whole_number_limit(value)
-            if limit is None:
+            places = seeded_places(value, rng)
+            if places is not None:
+                array = places
+            elif limit is None:
                 array = rng.standard_normal(value.shape, dtype=np.float32)
             else:
                 array = rng.integers(0, limit, value.shape).astype(np.float32)

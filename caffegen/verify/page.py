@@ -19,10 +19,10 @@ def report_page(report: VerifyReport) -> str:
     """One self-contained page: verdict, runtimes, and a bar per blob on a logarithmic scale."""
 
     def bar(row: BlobDifference) -> float:
-        if row.relative <= _LEAST:
+        if row.counted <= _LEAST:
             return 0.0
         span = max(log10(max(report.tolerance, _LEAST) / _LEAST), 1e-9)
-        share = log10(min(row.relative, 1e9) / _LEAST) / span
+        share = log10(min(row.counted, 1e9) / _LEAST) / span
         return round(_WIDEST * min(share, 1.0), 2)
 
     return render_template(
@@ -32,6 +32,7 @@ def report_page(report: VerifyReport) -> str:
         verdict=report.verdict,
         runtimes=report.runtimes,
         rows=report.rows,
+        notes=report.notes,
         seed=report.seed,
         tolerance=report.tolerance,
         bar=bar,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["BlobDifference", "RuntimeRun", "VerifyReport"]
+__all__ = ["BlobDifference", "Recomputed", "RuntimeRun", "VerifyReport"]
 
 Shape = tuple[int, ...]
 
@@ -19,12 +19,21 @@ class RuntimeRun(NamedTuple):
     note: str = ""
 
 
+class Recomputed(NamedTuple):
+    """A blob's differences once the layers that decide have read the reference's values."""
+
+    absolute: float
+    relative: float
+    equal: bool
+
+
 class BlobDifference(NamedTuple):
     """One blob in two runtimes.
 
     `absolute` is the largest difference of two values, `relative` that over the largest magnitude
     of the blob in the reference; both are infinite where one side has a value that is no number,
-    or another shape.
+    or another shape. `recomputed` is there for a blob that differs and that a layer makes which
+    sorts, cuts off or rounds, or one behind it.
     """
 
     blob: str
@@ -36,16 +45,33 @@ class BlobDifference(NamedTuple):
     relative: float
     largest: float
     equal: bool
+    recomputed: Recomputed | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the runtimes agree on the blob, as it is or computed again."""
+        return self.equal or (self.recomputed is not None and self.recomputed.equal)
+
+    @property
+    def counted(self) -> float:
+        """The relative difference that the verdict goes by: computed again, where that agrees."""
+        if self.equal or self.recomputed is None or not self.recomputed.equal:
+            return self.relative
+        return self.recomputed.relative
 
 
 class VerifyReport(NamedTuple):
-    """The verdict over all runtimes and blobs, in the order of the net."""
+    """The verdict over all runtimes and blobs, in the order of the net.
+
+    `notes` are sentences on what was computed again, and what could not be.
+    """
 
     net: str
     seed: int
     tolerance: float
     runtimes: tuple[RuntimeRun, ...]
     rows: tuple[BlobDifference, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -54,13 +80,13 @@ class VerifyReport(NamedTuple):
 
     @property
     def largest(self) -> BlobDifference | None:
-        """The row with the largest relative difference."""
-        return max(self.rows, key=lambda row: row.relative, default=None)
+        """The row with the largest relative difference of those that the verdict goes by."""
+        return max(self.rows, key=lambda row: row.counted, default=None)
 
     @property
     def first_difference(self) -> BlobDifference | None:
         """The first blob, in the order of the net, that differs by more than the tolerance."""
-        return next((row for row in self.rows if not row.equal), None)
+        return next((row for row in self.rows if not row.agrees), None)
 
     @property
     def ok(self) -> bool:
@@ -83,9 +109,20 @@ class VerifyReport(NamedTuple):
                 f"against {first.other}: {first.relative:.2e} relative, tolerance {self.tolerance:g}"
             )
         count = len({row.blob for row in self.rows})
-        return (
+        agreed = (
             f"{count} blobs agree across {', '.join(self.compared)}: largest relative difference "
-            f"{largest.relative:.2e} (`{largest.blob}`), tolerance {self.tolerance:g}"
+            f"{largest.counted:.2e} (`{largest.blob}`), tolerance {self.tolerance:g}"
+        )
+        again = [row for row in self.rows if not row.equal]
+        if not again:
+            return agreed
+        plain = max(again, key=lambda row: row.relative)
+        number = len({row.blob for row in again})
+        finite = plain.relative < float("inf")
+        apart = f"differ by up to {plain.relative:.2e}" if finite else "do not match at all"
+        return (
+            f"{agreed}; {number} of them once the layers that decide read {plain.reference}'s values, "
+            f"without that they {apart} (`{plain.blob}`)"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -105,10 +142,22 @@ class VerifyReport(NamedTuple):
                     "absolute": _finite(row.absolute),
                     "relative": _finite(row.relative),
                     "largest": _finite(row.largest),
+                    "recomputed": _recomputed(row.recomputed),
                 }
                 for row in self.rows
             ],
+            "notes": list(self.notes),
         }
+
+
+def _recomputed(found: Recomputed | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "absolute": _finite(found.absolute),
+        "relative": _finite(found.relative),
+        "equal": found.equal,
+    }
 
 
 def _finite(number: float) -> float | None:

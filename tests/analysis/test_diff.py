@@ -157,17 +157,27 @@ def test_shared_weights():
 
 
 def test_layers_of_forks_by_their_text():
-    pooled = INPUT + layer("ROIPooling", "data", "r", "roi_pooling_param { pooled_w: %d }")
+    pooled = INPUT + layer("OfAFork", "data", "r", "of_a_fork_param { pooled_w: %d }")
     assert difference(pooled % 7, (pooled % 7).replace("{ pooled_w", "{\n  pooled_w")).equal
     assert difference(pooled % 7, pooled % 7).equal
     found = difference(pooled % 7, pooled % 6)
     assert found.changed[0].differences == (
-        (
-            "roi_pooling_param",
-            "roi_pooling_param { pooled_w: 7 }",
-            "roi_pooling_param { pooled_w: 6 }",
-        ),
+        ("of_a_fork_param", "of_a_fork_param { pooled_w: 7 }", "of_a_fork_param { pooled_w: 6 }"),
     )
+
+
+def test_fields_of_forks_that_are_not_computed():
+    pooled = INPUT + layer("Pooling", "data", "p", "pooling_param { kernel_size: 2 pool: AVE %s }")
+    assert difference(pooled % "", pooled % "avg_include_pad: true").equal
+    found = difference(pooled % "", pooled % "avg_include_pad: false")
+    assert [what for what, *_ in found.changed[0].differences] == ["avg_include_pad"]
+
+
+def test_a_dropout_that_scales_in_test_is_a_layer():
+    dropped = INPUT + layer("Dropout", "data", "d", "dropout_param { scale_train: %s }")
+    assert difference(dropped % "true", INPUT).equal
+    found = difference(dropped % "true", dropped % "false")
+    assert [(one.name, one.type) for one in found.only_second] == [("d", "Dropout")]
 
 
 def test_layers_whose_bottoms_are_not_known():

@@ -129,3 +129,23 @@ def test_deep_nets_live(style):
     assert min(sizes) > 0.02
     assert max(sizes) < 50
     assert float(blobs["prob"].max()) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("dialect", "spread"), [("yjxiong", lambda v: v), ("happynear", lambda v: (v + 1e-5) ** -0.5)]
+)
+def test_bn_of_the_forks_is_filled_with_the_expected_variance(dialect, spread):
+    text = """
+input: "data" input_shape { dim: 2 dim: 8 dim: 6 dim: 6 }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 1 weight_filler { type: "gaussian" std: 2 } } }
+layer { name: "bn" type: "BN" bottom: "conv" top: "bn" bn_param { eps: 1e-5 } }
+"""
+    graph = caffegen.loads(text, dialect=dialect).graph
+    slope, bias, mean, found = fill_params(graph, 0)["bn"]
+    assert set(slope.flat) == {1.0}
+    assert set(bias.flat) == set(mean.flat) == {0.0}
+    # eight products of variance 4 each
+    np.testing.assert_allclose(found, spread(32.0), rtol=1e-6)
+    strict = fill_params(graph, 0, strict=True)["bn"]
+    assert set(strict[0].flat) == {0.0}

@@ -12,7 +12,7 @@ FLOORS = {
     "diagnostics": 1,
     "schema": 2,
     "legacy": 3, "weights": 3,
-    "layer_types": 4, "net": 4,
+    "layer_types": 4, "net": 4, "plugins": 4,
     "analysis": 5, "lint": 5, "dsl": 5,
     "zoo": 6, "loader": 6, "check": 6,
     "pytorch": 7, "onnx_bridge": 7,

@@ -52,7 +52,7 @@ def test_a_label_map_is_told_once():
 def test_what_follows_from_an_unknown_type_is_no_news():
     text = (
         INPUT
-        + 'layer { name: "p" type: "Permute" bottom: "data" top: "p" permute_param { order: 0 } }\n'
+        + 'layer { name: "p" type: "Unheard" bottom: "data" top: "p" unheard_param { order: 0 } }\n'
         'layer { name: "c" type: "Concat" bottom: "p" bottom: "data" top: "c" }\n'
         'layer { name: "ip" type: "InnerProduct" bottom: "c" top: "ip" inner_product_param { num_output: 2 } }\n'
         'layer { name: "bad" type: "Slice" bottom: "data" top: "u" top: "v" top: "w" }\n'

@@ -122,7 +122,7 @@ def test_compile_measures_the_compiled_module(bench, monkeypatch):
     monkeypatch.setattr(torch, "compile", fake)
     document = bench("--batch", "1,2", "--compile")
     assert document["compile"] is True
-    assert compiled == [{"dynamic": False}] * 2
+    assert compiled == [{"dynamic": False, "options": {"freezing": True}}] * 2
 
 
 def test_what_can_not_be_compiled_is_one_sentence(program, write, monkeypatch):

@@ -56,12 +56,29 @@ def test_converts(run, folder):
 
 @pytest.mark.parametrize(
     ("storage", "told"),
-    [("external", "weights in `net.onnx.data`"), ("link", "weights left in the .caffemodel")],
+    [
+        ("external", "weights in `net.onnx.data`"),
+        ("link", "weights left in `mobilenet.caffemodel`"),
+    ],
 )
 def test_weights_elsewhere(run, folder, storage, told):
     code, _, err = run("convert", *PAIR, "-o", "net.onnx", "--weights", storage)
     assert code == 0
     assert err.endswith(f"{told}\n")
+    check_outputs(folder / "net.onnx")
+
+
+def test_link_says_when_there_is_nothing_to_link_to(run, folder):
+    h5py = pytest.importorskip("h5py", reason="h5py is an extra")
+    with h5py.File(NETS / "mobilenet.caffemodel.h5") as stored, h5py.File("net.h5", "w") as file:
+        for layer, blobs in stored["data"].items():
+            for index, blob in blobs.items():
+                name = f"data/{layer}/{index}"
+                file.create_dataset(name, data=blob[()], compression="gzip")
+    options = ["-o", "net.onnx", "--weights", "link"]
+    code, _, err = run("convert", "mobilenet.prototxt", "net.h5", *options)
+    assert code == 0
+    assert err.endswith("weights inside: none of them lie in a file as ONNX has them\n")
     check_outputs(folder / "net.onnx")
 
 

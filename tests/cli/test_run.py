@@ -106,6 +106,60 @@ def test_mean_values_and_scale(program, net, picture, tmp_path):
     assert [by_class[index] for index in range(4)] == pytest.approx(scores.tolist(), abs=1e-4)
 
 
+def test_rgb_and_deviations_as_other_frameworks_train(program, net, picture, tmp_path):
+    name = picture()
+    _, out, _ = program(
+        "run", *net, name, "--rgb", "--mean", "123.675,116.28,103.53", "--std",
+        "58.395,57.12,57.375", "--scale", 2, "--blob", "fc", "--top", 4, "--format", "json",
+    )  # fmt: skip
+    image = cv2.cvtColor(cv2.imread(str(tmp_path / name)), cv2.COLOR_BGR2RGB)
+    image = cv2.resize(image, (6, 8)).astype(np.float32)
+    values = (image - np.array([123.675, 116.28, 103.53])) * 2 / np.array([58.395, 57.12, 57.375])
+    top = json.loads(out)["items"][0]["outputs"][0]["top"]
+    by_class = {line["class"]: line["score"] for line in top}
+    expected = scores_of(values.transpose(2, 0, 1)).tolist()
+    assert [by_class[i] for i in range(4)] == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_deviation_divides_all_channels_in_bgr(program, net, picture, tmp_path):
+    name = picture()
+    _, out, _ = program(
+        "run", *net, name, "--std", 255, "--blob", "fc", "--top", 4, "--format", "json"
+    )
+    top = json.loads(out)["items"][0]["outputs"][0]["top"]
+    by_class = {line["class"]: line["score"] for line in top}
+    expected = scores_of(expected_input(tmp_path / name, scale=1 / 255)).tolist()
+    assert [by_class[i] for i in range(4)] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--std", "1,2"), "2 deviations are given for 3 channels; give one, or one per channel"),
+        (("--std", "58,0,57"), "the deviation `0` is not above 0; values are divided by it"),
+        (("--std", "nan"), "the deviation `nan` is not above 0; values are divided by it"),
+        (("--std", "a"), "the deviation `a` is not a number, or numbers with commas between them"),
+    ],
+    ids=["two", "zero", "nan", "word"],
+)
+def test_deviations_that_do_not_fit(program, net, picture, options, sentence):
+    code, out, err = program("run", *net, picture(), *options)
+    assert (code, out) == (2, "")
+    assert sentence in err
+
+
+def test_one_channel_has_no_rgb_order(program, net, write, picture):
+    write(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 1 dim: 4 '
+        'dim: 4 } } } layer { name: "p" type: "Pooling" bottom: "x" top: "p" '
+        "pooling_param { global_pooling: true } }",
+        "grey.prototxt",
+    )
+    code, _, err = program("run", "grey.prototxt", net[1], picture(mode="L"), "--rgb")
+    assert code == 2
+    assert "the input blob `x` has one channel: there is no RGB order" in err
+
+
 @pytest.mark.parametrize("kind", ["binaryproto", "npy"])
 def test_a_larger_mean_image_is_cut_to_its_centre(program, net, picture, tmp_path, kind):
     name = picture()
@@ -293,3 +347,27 @@ def test_scores_that_are_no_numbers(program, net, tmp_path):
     assert (told["not_finite"], told["min"], told["top"][0]["score"]) == (4, None, None)
     _, out, _ = program("run", *net, "nan.npy", "--blob", "pool")
     assert out.splitlines()[1] == "  pool  3x1x1  no finite values"
+
+
+def test_a_net_without_weights_takes_none(program, write, tmp_path):
+    pool = write(NET.partition('layer { name: "fc"')[0], "pool.prototxt")
+    values = np.random.default_rng(0).random((2, 3, 8, 6), dtype=np.float32)
+    np.save(tmp_path / "batch.npy", values)
+    code, out, err = program("run", pool, "batch.npy", "--format", "json")
+    assert code == 0, err
+    found = [item["outputs"][0]["mean"] for item in json.loads(out)["items"]]
+    np.testing.assert_allclose(found, values.mean((1, 2, 3)), rtol=1e-5)
+
+
+def test_weights_that_are_needed_are_asked_for(program, net, tmp_path):
+    np.save(tmp_path / "batch.npy", np.zeros((1, 3, 8, 6), np.float32))
+    code, _, err = program("run", net[0], "batch.npy")
+    assert code == 2
+    told = "the layer `fc` has weights; give a CAFFEMODEL before what is to be run"
+    assert err == f"caffegen: {told}\n"
+
+
+def test_what_to_run_on_is_asked_for(program, net):
+    code, _, err = program("run", *net)
+    assert code == 2
+    assert "is missing: what is the net to be run on?" in err

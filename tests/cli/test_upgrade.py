@@ -79,9 +79,22 @@ def test_what_would_be_lost_is_refused(program, write):
     code, out, err = program("upgrade", write(mixed))
     assert (code, out) == (1, "")
     assert "mixed-layer-versions" in err
-    code, out, err = program("upgrade", write(V1.replace("RELU", "TOPK")))
+    code, out, err = program("upgrade", write(V1.replace("type: RELU", "type: RELU blobs_lr: x")))
     assert (code, out) == (1, "")
-    assert "unknown-enum-word" in err
+    assert "wrong-type" in err
+
+
+@pytest.mark.parametrize("word", ["TOPK", "OF_NO_SCHEMA"])
+def test_a_type_that_is_not_known_goes_along_with_all_of_its_text(program, write, word):
+    old = f"type: {word}  # a fork's\n  of_a_fork_param {{ k: 3  # three\n  }}"
+    code, out, _ = program("upgrade", write(V1.replace("type: RELU", old)))
+    assert code == 0
+    assert f'type: "{word}"' in out
+    assert "of_a_fork_param { k: 3  # three\n  }" in out
+    assert "# a fork's" in out
+    code, twice, err = program("upgrade", write(out))
+    assert (code, twice) == (0, out)
+    assert "current already" in err
 
 
 @pytest.mark.parametrize("net", ["legacy_v0", "legacy_v1"])

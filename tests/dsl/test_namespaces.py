@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from caffegen.dsl import UnknownName, layers, params
+from caffegen.dsl import NetSpec, UnknownName, layers, params
+from caffegen.errors import CaffegenError
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_words_of_other_messages_are_not_there():
     [
         (lambda: params.Pooling.MAXX, "PoolingParameter has no word `MAXX`; did you mean `MAX`?"),
         (lambda: params.Eltwise.ZZZ, "EltwiseParameter has no word `ZZZ`; it has PROD, SUM, MAX"),
-        (lambda: params.Dropout.MAX, "DropoutParameter has no word `MAX`; it has no enum"),
+        (lambda: params.Tile.MAX, "TileParameter has no word `MAX`; it has no enum"),
         (lambda: params.Poling.MAX, "`Poling` has no parameters; did you mean `Pooling`?"),
     ],
     ids=["typo", "no word", "no enum", "no type"],
@@ -56,3 +57,20 @@ def test_namespaces_answer_pythons_own_questions():
     assert not hasattr(params, "__wrapped__")
     assert "MAX" in dir(params.Pooling)
     assert layers.Convolution.__name__ == "Convolution"
+
+
+def test_a_keyword_goes_to_the_message_of_the_forks_that_have_it():
+    n = NetSpec()
+    n.x = layers.Input(shape={"dim": [1, 3, 4, 4]})
+    n.y = layers.Normalize(n.x, across_spatial=False)
+    assert "norm_param {" in n.to_prototxt()
+
+
+def test_a_keyword_that_ends_in_param_is_said_where_it_belongs():
+    n = NetSpec()
+    n.x = layers.Input(shape={"dim": [1, 3, 4, 4]})
+    n.y = layers.DetectionOutput(n.x, nms_param={"top_k": 1})
+    with pytest.raises(
+        CaffegenError, match=r"write `detection_output_param=dict\(nms_param=...\)`"
+    ):
+        n.to_prototxt()

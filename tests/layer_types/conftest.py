@@ -14,13 +14,13 @@ from caffegen.text import Source, parse
 def layer():
     """`layer(type, bottom shapes, rest of the text, number of tops)` gives the definition."""
 
-    def define(kind, bottoms=(), text="", tops=1, phase="TEST"):
+    def define(kind, bottoms=(), text="", tops=1, phase="TEST", dialect=""):
         names = [f'bottom: "b{index}"' for index in range(len(bottoms))]
         names += [f'top: "t{index}"' for index in range(tops)]
         source = Source("\n".join(["layer {", f'name: "l" type: "{kind}"', *names, text, "}"]))
         parsed = parse(source, message_type("NetParameter"))
         assert parsed.faults == []
-        definition = definition_class(kind)(parsed.message.layer[0], phase, Report())
+        definition = definition_class(kind)(parsed.message.layer[0], phase, Report(), dialect)
         definition.infer(bottoms)
         return definition
 

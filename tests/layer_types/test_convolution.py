@@ -296,3 +296,62 @@ def test_im2col_needs_an_axis_to_slide_over(finding):
         "Im2col needs axes behind `axis`; the bottom is [2, 3]",
         "convolution_param { kernel_size: 1 }",
     )
+
+
+def test_depthwise_is_a_convolution_by_groups(layer):
+    text = "convolution_param { num_output: 4 kernel_size: 3 group: 4 pad: 1 engine: CUDNN }"
+    found = layer("DepthwiseConvolution", [(2, 4, 9, 9)], text)
+    assert list(found.report) == []
+    assert [(spec.name, spec.shape) for spec in found.blobs] == [
+        ("weight", (4, 1, 3, 3)), ("bias", (4,)),
+    ]  # fmt: skip
+    assert found.top_shapes == ((2, 4, 9, 9),)
+    assert found.cost() == Cost(2 * 4 * 81 * 9, 2 * 4 * 81)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        pytest.param(
+            "DepthwiseConvolution", "num_output: 4",
+            "the bottom has 4 channels; on GPUs DepthwiseConvolution computes as if `group` (1) and "
+            "`num_output` (4) were 4 too, on CPUs as they say", id="no group",
+        ),
+        pytest.param(
+            "DepthwiseConvolution", "num_output: 8 group: 4",
+            "the bottom has 4 channels; on GPUs DepthwiseConvolution computes as if `group` (4) and "
+            "`num_output` (8) were 4 too, on CPUs as they say", id="two filters for each channel",
+        ),
+        pytest.param(
+            "DepthwiseConvolution", "num_output: 4 group: 4 dilation: 2",
+            "on GPUs DepthwiseConvolution leaves out the `dilation`, on CPUs it dilates", id="dilation",
+        ),
+        pytest.param(
+            "ConvolutionDepthwise", "num_output: 8",
+            "ConvolutionDepthwise does not read `num_output` (8); it is the number of channels, 4",
+            id="outputs",
+        ),
+    ],
+)  # fmt: skip
+def test_depthwise_that_is_none(finding, kind, text, message):
+    severity, name, said, _ = finding(
+        kind, [(2, 4, 9, 9)], f"convolution_param {{ kernel_size: 3 {text} }}"
+    )
+    assert (severity, name, said) == ("warning", "depthwise-not-by-channel", message)
+
+
+@pytest.mark.parametrize("text", ["", "num_output: 4 group: 4"], ids=["bare", "told"])
+def test_convolution_depthwise_counts_its_own_channels(layer, text):
+    text = f"convolution_param {{ {text} kernel_h: 3 kernel_w: 1 stride: 2 bias_term: false }}"
+    found = layer("ConvolutionDepthwise", [(2, 4, 9, 9)], text)
+    assert list(found.report) == []
+    assert [(spec.name, spec.shape) for spec in found.blobs] == [("weight", (4, 1, 3, 1))]
+    assert found.top_shapes == ((2, 4, 4, 5),)
+
+
+def test_convolution_depthwise_takes_pictures_alone(finding):
+    severity, name, message, _ = finding(
+        "ConvolutionDepthwise", [(2, 4, 9)], "convolution_param { kernel_size: 3 }"
+    )
+    assert (severity, name) == ("error", "wrong-number-of-axes")
+    assert message == "ConvolutionDepthwise takes 4 axes, (N, C, H, W); the bottom is [2, 4, 9]"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from caffegen import loads
+from caffegen.check import Options, check_source
+from caffegen.text import Source
+
 DIMS = "input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 "
 
 
@@ -120,3 +124,21 @@ def test_places_go_along(upgrade):
     assert layer.span("top", 1).line == 4
     assert layer.input_param.shape[1].span().line == 5
     assert layer.input_param.shape[0].span("dim", 2).text == "input_dim: 3"
+
+
+BARE = """input: "x" input: "y"
+layer { name: "sum" type: "Eltwise" bottom: "x" bottom: "y" top: "sum" }
+"""
+
+
+def test_the_caller_gives_the_sizes_that_the_file_lacks():
+    given = {"x": (2, 3), "y": (2, 3)}
+    net = loads(BARE, inputs=given)
+    assert net.shapes == {**given, "sum": (2, 3)}
+    assert net.inputs == ("x", "y")
+    assert check_source(Source(BARE), Options(given=given)).diagnostics == []
+
+
+def test_sizes_of_some_inputs_are_not_enough():
+    found = check_source(Source(BARE), Options(given={"x": (2, 3)})).diagnostics
+    assert "input-without-shape" in {d.name for d in found}

@@ -47,7 +47,14 @@ def test_parameters_go_where_their_type_has_them(upgrade, nested, printed):
 def test_every_v0_field_is_known():
     known = {*_FIELDS, "scale", "meanfile", "cropsize", "mirror", "name", "type"}
     known |= {"blobs", "blobs_lr", "weight_decay"}
-    assert set(message_type("V0LayerParameter").fields) - known == {"new_num", "new_channels"}
+    fields = message_type("V0LayerParameter").fields.values()
+    own = {field.name for field in fields if field.forks is None}
+    assert own - known == {"new_num", "new_channels"}
+
+
+def test_a_fork_s_field_of_a_v0_layer_is_told_of(upgrade):
+    found = upgrade(net('type: "window_data" crop_mode: "square"'))
+    assert [name for name, *_ in found.found()] == ["v0-field-without-use"]
 
 
 def test_every_home_has_its_field():

@@ -4,21 +4,65 @@ from __future__ import annotations
 
 import pytest
 
-from caffegen.legacy import V1_TYPE_NAMES
-from caffegen.legacy.v1 import _NOT_TAKEN
+from caffegen.legacy import V1_TYPE_NAMES, upgrade_net
+from caffegen.legacy.v1 import _FORK_TYPES, _NOT_TAKEN
 from caffegen.schema import enum_type, message_type
+from caffegen.schema.forks import TYPES
+from caffegen.text import Source, parse
 from tests.legacy.conftest import upgraded
 
 
 def test_every_word_and_number_has_its_name():
     numbers = enum_type("V1LayerParameter.LayerType").numbers
-    assert {key for key in V1_TYPE_NAMES if isinstance(key, str)} == set(numbers)
-    assert {key for key in V1_TYPE_NAMES if isinstance(key, int)} == set(numbers.values())
-    for word, number in numbers.items():
+    forks = enum_type("V1LayerParameter.LayerType").forks
+    own = {word: number for word, number in numbers.items() if word not in forks}
+    assert {key for key in V1_TYPE_NAMES if isinstance(key, str)} == set(own)
+    assert {key for key in V1_TYPE_NAMES if isinstance(key, int)} == set(own.values())
+    for word, number in own.items():
         name = V1_TYPE_NAMES[word]
         assert V1_TYPE_NAMES[number] == name
         renamed = {"NONE": "", "SOFTMAX_LOSS": "SoftmaxWithLoss"}
         assert renamed.get(word, word.replace("_", "").lower()).lower() == name.lower()
+
+
+def test_a_fork_s_word_is_one_of_the_schema():
+    assert set(_FORK_TYPES) <= set(enum_type("V1LayerParameter.LayerType").forks)
+    assert set(_FORK_TYPES.values()) - set(TYPES) == {"BatchNorm"}
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("ROI_POOLING", "ROIPooling"), ("SMOOTH_L1_LOSS", "SmoothL1Loss"), ("MATTING", "MATTING"),
+     ("CROP", "CROP")],
+    ids=str,
+)  # fmt: skip
+def test_a_fork_s_word_becomes_its_type_or_stays(upgrade, word, name):
+    found = upgrade(f"layers {{ type: {word} }}")
+    assert found.text == f'layer {{ type: "{name}" }}'
+    assert found.found() == []
+
+
+def test_a_word_of_no_schema_stays_too():
+    net = "layers { name: 'a' type: NEW_KIND bottom: 'x' top: 'y' relu_param { } }"
+    parsed = parse(Source(net), message_type("NetParameter"))
+    assert [fault.name for fault in parsed.faults] == ["unknown-enum-word"]
+    layer = upgrade_net(parsed.message).message.layer[0]
+    assert (layer.type, layer.unknown) == ("NEW_KIND", ())
+    assert layer.span("type", value=True).text == "NEW_KIND"
+
+
+def test_a_type_that_is_no_word_is_no_type():
+    parsed = parse(Source("layers { type: 3.5 }"), message_type("NetParameter"))
+    layer = upgrade_net(parsed.message).message.layer[0]
+    assert not layer.has("type")
+    assert [field.text for field in layer.unknown] == ["type: 3.5"]
+
+
+def test_a_fork_s_parameters_go_along(upgrade):
+    text = "layers { type: SMOOTH_L1_LOSS smooth_l1_loss_param { sigma: 3 } topk_param { k: 2 } }"
+    assert upgrade(text).text == (
+        'layer { type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 3 } topk_param { k: 2 } }'
+    )
 
 
 def test_every_other_field_is_the_same_today():

@@ -100,8 +100,10 @@ class TestBatchNormWithoutScale:
         assert self.name not in dict(found(text))
 
     def test_forks_have_them_inside(self):
-        text = IMAGE + layer("BatchNorm", "data", "a", "batch_norm_param { filler { value: 1 } }")
-        assert found(text) == [("unknown-field", "")]
+        text = IMAGE + layer("BatchNorm", "data", "a", "batch_norm_param { %s }")
+        assert found(text % "scale_bias: true") == [("fork-schema", "")]
+        assert found(text % "of_a_fork: 1") == [("unknown-field", "")]
+        assert self.name in dict(found(text % "scale_bias: false"))
 
 
 class TestBlobNeverRead:

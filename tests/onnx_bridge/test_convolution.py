@@ -128,3 +128,14 @@ layer { name: "conv" type: "Convolution" bottom: "a" bottom: "b" top: "c" top: "
     for top, bottom in (("c", "a"), ("d", "b")):
         expected = convolved(feeds[bottom], weight, (1, 1), (0, 0), (1, 1))
         np.testing.assert_allclose(found[top], expected, 1e-4, 1e-5)
+
+
+def test_padding_of_a_1x1_kernel_is_a_pad():
+    weight, bias = normal(2, 3, 1, 1), normal(2, seed=1)
+    model = onnx_bridge.to_model(
+        net("Convolution", (1, 3, 4, 5), [weight, bias], "num_output: 2 kernel_size: 1 pad: 1")
+    )
+    assert [node.op_type for node in model.graph.node] == ["Pad", "Conv"]
+    x = normal(1, 3, 4, 5, seed=2)
+    expected = convolved(x, weight, (1, 1), (1, 1), (1, 1)) + bias.reshape(2, 1, 1)
+    np.testing.assert_allclose(run(model, {"x": x})["out"], expected, 1e-4, 1e-5)

@@ -13,7 +13,7 @@ layer { name: "p" type: "Parameter" top: "y" parameter_param { shape { dim: 2 di
 PYTHON = """
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
 layer { name: "l" type: "Python" bottom: "x" top: "y"
-  python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" } }
+  python_param { module: "mine.layers" layer: "Fold" } }
 layer { name: "s" type: "Softmax" bottom: "x" top: "z" }
 """
 
@@ -30,7 +30,7 @@ def test_python_is_refused():
         onnx_bridge.to_model(caffegen.loads(PYTHON))
     assert str(caught.value) == (
         "layer `l` (Python) has no ONNX form: what it computes stands in the class "
-        "`ProposalLayer` of the Python module `rpn.proposal_layer`, which is never run here"
+        "`Fold` of the Python module `mine.layers`, which is never run here"
     )
 
 

@@ -241,3 +241,54 @@ def test_layers_behind_a_filter_take_any_number_of_items():
     assert found["loss"] == 0
     (y,) = (output for output in model.graph.output if output.name == "y")
     assert not y.type.tensor_type.shape.dim[0].HasField("dim_value")
+
+
+def test_two_filters_with_one_selector_pass_the_same_items():
+    model = written(
+        {"x": (4, 3), "z": (4, 3), "s": (4,)},
+        layer("Filter", bottom=("x", "s"), top=("a",)).replace('"l"', '"f"')
+        + layer("Filter", bottom=("z", "s"), top=("b",)).replace('"l"', '"g"')
+        + layer("Eltwise", bottom=("a", "b"), top=("y",)),
+        dynamic_batch=True,
+    )
+    given = feeds({"x": (4, 3), "z": (4, 3)})
+    found = run(model, given | {"s": np.array([1, 0, 1, 0], np.float32)})
+    np.testing.assert_array_equal(found["y"], (given["x"] + given["z"])[[0, 2]])
+
+
+ZERO_CHANNELS = layer("Power", "power_param { scale: 0 }", ("x",), ("zeros",)).replace('"l"', '"z"')
+PADDED = ZERO_CHANNELS + layer("Concat", "", ("x", "zeros", "zeros"), ("y",))
+
+
+def test_zero_channels_are_padding():
+    model = written({"x": (2, 3, 4)}, PADDED)
+    assert [node.op_type for node in model.graph.node] == ["Pad"]
+    x = np.array(feeds({"x": (2, 3, 4)})["x"])
+    x[0, 0, 0], x[1, 2, 3] = np.nan, np.inf
+    found = run(model, {"x": x})["y"]
+    np.testing.assert_array_equal(found, np.concatenate([x, np.zeros((2, 6, 4), np.float32)], 1))
+
+
+# what is behind the zeros or around them; the parts of y by letter; the axis; how it is written
+STAYING = {
+    "asked for": (PADDED, "x00", 1, {"outputs": ["zeros", "y"]}),
+    "read elsewhere": (
+        PADDED + layer("ReLU", "", ("zeros",), ("r",)).replace('"l"', '"r"'), "x00", 1, {},
+    ),
+    "in front": (ZERO_CHANNELS + layer("Concat", "", ("zeros", "x"), ("y",)), "0x", 1, {}),
+    "not zero": (PADDED.replace("scale: 0", "scale: 0 shift: 1"), "x11", 1, {}),
+    "of a free axis": (
+        ZERO_CHANNELS + layer("Concat", "concat_param { axis: 0 }", ("x", "zeros"), ("y",)),
+        "x0", 0, {"dynamic_batch": True},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "parts", "axis", "options"), STAYING.values(), ids=STAYING)
+def test_zeros_that_stay_a_blob(text, parts, axis, options):
+    model = written({"x": (2, 3)}, text, **options)
+    assert "Concat" in [node.op_type for node in model.graph.node]
+    given = feeds({"x": (2, 3)})
+    blobs = {"x": given["x"], "0": np.zeros((2, 3), np.float32), "1": np.ones((2, 3), np.float32)}
+    expected = np.concatenate([blobs[part] for part in parts], axis)
+    np.testing.assert_array_equal(run(model, given)["y"], expected)

@@ -89,3 +89,22 @@ def close(found, expected, what, *, relative=1e-4, absolute=1e-5):
     found = found.detach().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
     assert found.shape == expected.shape, what
     np.testing.assert_allclose(found, expected, relative, absolute, err_msg=what)
+
+
+def in_double(net, inputs, blobs):
+    """The blobs of a net computed in double precision: how far Caffe's single precision is off."""
+    module = pytorch.build(net).double()
+    doubled = {name: torch.from_numpy(array).double() for name, array in inputs.items()}
+    with torch.no_grad():
+        found = module.run(doubled, blobs=list(blobs))
+    return {name: tensor.numpy() for name, tensor in found.items()}
+
+
+def close_to_caffe(found, expected, exact, name):
+    """Within 1e-4 relative and 1e-5 absolute of Caffe, plus what Caffe itself rounds off.
+
+    `exact` is the same blob in double precision.
+    """
+    slack = 1e-4 * np.abs(expected) + 1e-5 + np.abs(expected - exact)
+    over = np.abs(np.asarray(found, np.float64) - expected) / slack
+    assert over.max(initial=0) <= 1, f"{name}: {over.max()} times what is allowed"

@@ -4,14 +4,19 @@ from caffegen.loader import loads
 from caffegen.pytorch import build
 
 
-def net_text(type_name, shapes, body="", *, tops=("top",), in_place=False):
-    """The prototxt: Inputs `a`, `b` ... of these shapes, and one layer named `layer`."""
+def net_text(type_name, shapes, body="", *, tops=("top",), in_place=False, old=False):
+    """The prototxt: Inputs `a`, `b` ... of these shapes, and one layer named `layer`.
+
+    `old` gives the inputs as the older forks take them, without layers.
+    """
     names = "abcdefgh"[: len(shapes)]
     lines = ["force_backward: true"]
     for name, shape in zip(names, shapes, strict=True):
         dims = " ".join(f"dim: {size}" for size in shape)
         lines.append(
-            f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
+            f'input: "{name}" input_shape {{ {dims} }}'
+            if old
+            else f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
         )
     bottoms = " ".join(f'bottom: "{name}"' for name in names)
     made = ["a"] if in_place else tops
@@ -23,8 +28,11 @@ def net_text(type_name, shapes, body="", *, tops=("top",), in_place=False):
     return "\n".join(lines)
 
 
-def one_layer(type_name, shapes, body="", *, weights=None, phase="TEST", seed=0, **options):
+def one_layer(
+    type_name, shapes, body="", *, weights=None, phase="TEST", seed=0, dialect="", **options
+):
     """The module of such a net, with the layer's weights given or filled."""
     given = None if weights is None else {"layer": weights}
-    net = loads(net_text(type_name, shapes, body, **options), given, phase=phase)
+    text = net_text(type_name, shapes, body, old=bool(dialect), **options)
+    net = loads(text, given, phase=phase, dialect=dialect)
     return build(net, seed=seed)

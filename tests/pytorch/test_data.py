@@ -8,7 +8,7 @@ import torch
 
 import caffegen
 from caffegen import pytorch
-from caffegen.pytorch.data import fill_anew
+from caffegen.pytorch.given import fill_anew
 from caffegen.weights import Filler, fill
 
 

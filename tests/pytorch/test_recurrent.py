@@ -85,7 +85,7 @@ def test_state_is_forgotten_on_request_and_is_no_weight(kind):
     sequence, goes_on = values(4, 2, 5), torch.ones(4, 2)
     first = module(sequence, goes_on)["top"]
     assert not torch.equal(module(sequence, goes_on)["top"], first)
-    module.get_submodule("layer").reset()
+    module.reset()
     assert torch.equal(module(sequence, goes_on)["top"], first)
     assert not {"layer.h_0", "layer.c_0"} & module.state_dict().keys()
 

@@ -6,33 +6,109 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from caffegen.schema import enum_type, message_type
+from caffegen.schema import caffe_pb2, enum_type, forks, message_type
+from caffegen.schema.fork_messages import MESSAGES as FORK_MESSAGES
 from caffegen.schema.tables import ENUMS, MESSAGES
+from caffegen.text.types import FieldType, MessageType
+
+FORKS = {
+    "fast-rcnn", "happynear", "intel", "mobilenet-yolo", "nvidia", "opencl", "pspnet", "segnet",
+    "ssd", "yjxiong",
+}  # fmt: skip
+SCALARS = {"bool", "bytes", "double", "float", "int32", "int64", "string", "uint32", "uint64"}
+
+
+def check_field(field, row):
+    field_name, number, label, type_name, default = row
+    assert (field.name, field.number, field.default) == (field_name, number, default)
+    assert field.repeated == (label in ("repeated", "packed"))
+    if type_name in MESSAGES or type_name in FORK_MESSAGES:
+        assert (field.kind, field.type) == ("message", message_type(type_name))
+    elif type_name in ENUMS or type_name in forks.ENUMS:
+        assert (field.kind, field.type) == ("enum", enum_type(type_name))
+    else:
+        assert (field.kind, field.type) == (type_name, None)
+        assert type_name in SCALARS
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_a_type_has_the_fields_of_its_table(name):
+def test_a_type_has_the_fields_of_its_table_first_and_those_of_the_forks_behind_them(name):
     made = message_type(name)
+    added = forks.FIELDS.get(name, ())
     assert made.name == name
-    assert list(made.fields) == [row[0] for row in MESSAGES[name]]
-    for field_name, number, label, type_name, default in MESSAGES[name]:
-        field = made.fields[field_name]
-        assert (field.name, field.number, field.default) == (field_name, number, default)
-        assert field.repeated == (label in ("repeated", "packed"))
-        if type_name in MESSAGES:
-            assert (field.kind, field.type) == ("message", message_type(type_name))
-        elif type_name in ENUMS:
-            assert (field.kind, field.type) == ("enum", enum_type(type_name))
-        else:
-            assert (field.kind, field.type) == (type_name, None)
+    assert list(made.fields) == [row[0] for row in (*MESSAGES[name], *added)]
+    for row in MESSAGES[name]:
+        check_field(made.fields[row[0]], row)
+        assert made.fields[row[0]].forks is None
+    for *row, by in added:
+        check_field(made.fields[row[0]], row)
+        assert made.fields[row[0]].forks == tuple(by.split())
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_without_the_forks_a_type_is_that_of_bvlc(name):
+    """Held against the module that protoc's output was made into, not against our own table."""
+    descriptor = getattr(caffe_pb2, name).DESCRIPTOR
+    own = {field.name: field for field in message_type(name).fields.values() if field.forks is None}
+    assert list(own) == [field.name for field in descriptor.fields]
+    assert [field.number for field in own.values()] == [f.number for f in descriptor.fields]
+
+
+@pytest.mark.parametrize("name", FORK_MESSAGES)
+def test_a_message_of_the_forks_has_the_fields_of_its_table(name):
+    assert name not in MESSAGES
+    made = message_type(name)
+    assert list(made.fields) == [row[0] for row in FORK_MESSAGES[name]]
+    for *row, by in FORK_MESSAGES[name]:
+        check_field(made.fields[row[0]], row)
+        assert made.fields[row[0]].forks == tuple(by.split())
+
+
+@pytest.mark.parametrize("name", [*MESSAGES, *FORK_MESSAGES])
+def test_no_number_means_two_fields(name):
+    numbers = [field.number for field in message_type(name).fields.values()]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_every_fork_has_a_name_that_the_user_can_give():
+    rows = [
+        row for table in (forks.FIELDS, FORK_MESSAGES) for rows in table.values() for row in rows
+    ]
+    words = [by for words in forks.WORDS.values() for by in words.values()]
+    told = {
+        fork
+        for by in [*(row[5] for row in rows), *forks.TYPES.values(), *words]
+        for fork in by.split()
+    }
+    assert told == FORKS
 
 
 @pytest.mark.parametrize("name", ENUMS)
 def test_an_enum_reads_both_ways(name):
     made = enum_type(name)
     assert made.name == name
-    assert made.numbers == ENUMS[name]
-    assert made.words == {number: word for word, number in ENUMS[name].items()}
+    added = forks.WORDS.get(name, {})
+    assert list(made.numbers) == [*ENUMS[name], *added]
+    assert {word: made.numbers[word] for word in ENUMS[name]} == ENUMS[name]
+    assert made.forks == {word: tuple(by.split()) for word, by in added.items()}
+    assert made.words == {number: word for word, number in made.numbers.items()}
+    assert len(made.words) == len(made.numbers)
+
+
+def test_the_fields_that_tell_a_fork():
+    telling = message_type("PoolingParameter").telling
+    assert {"ceil_mode", "pool", "engine"} <= telling
+    assert not {"pad", "kernel_size", "round_mode"} & telling
+    assert "pooling_param" in message_type("LayerParameter").telling
+
+
+def test_a_field_put_into_a_type_tells_too():
+    made = MessageType("M", {})
+    assert made.telling == frozenset()
+    made.put(FieldType("f", 1, "int32", forks=("ssd",)))
+    assert made.telling == {"f"}
+    made.put(FieldType("f", 1, "int32"))
+    assert made.telling == frozenset()
 
 
 def test_there_is_one_object_of_each_type():
@@ -63,9 +139,10 @@ def test_a_type_is_made_without_protobuf_numpy_and_difflib():
         "import sys\n"
         "from caffegen.schema import message_type\n"
         "from caffegen.schema.suggest import nearest\n"
-        "message_type('NetParameter').fields['layer'].type\n"
+        "message_type('NetParameter').fields['layer'].type.fields['permute_param']\n"
         "nearest('Relu', ['ReLU'])\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"google.protobuf", "numpy", "difflib"} & set(done.stdout.split())
+    loaded = set(done.stdout.split())
+    assert not {"google.protobuf", "numpy", "difflib", "caffegen.schema.fork_messages"} & loaded

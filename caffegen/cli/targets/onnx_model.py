@@ -47,8 +47,26 @@ def write(net: Net, path: str, settings: Settings) -> str:
 
 def _stored(storage: str, files: Sequence[str]) -> str:
     """Where the weights are."""
-    beside = [f"`{os.path.basename(name)}`" for name in files[1:]]
-    if storage == "link":
-        rest = f", others in {beside[0]}" if beside else ""
-        return f"weights left in the .caffemodel{rest}"
-    return f"weights in {beside[0]}" if beside else "weights inside"
+    beside = [os.path.basename(name) for name in files[1:]]
+    if storage != "link":
+        return f"weights in `{beside[0]}`" if beside else "weights inside"
+    linked = [name for name in _locations(files[0]) if name not in beside]
+    elsewhere = f"in `{beside[0]}`" if beside else "inside"
+    if not linked:
+        return f"weights {elsewhere}: none of them lie in a file as ONNX has them"
+    names = " and ".join(f"`{name}`" for name in linked)
+    return f"weights left in {names}" + (f", others {elsewhere}" if beside else "")
+
+
+def _locations(path: str) -> list[str]:
+    """The files that a model's weights lie in."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    found = (
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return list(dict.fromkeys(found))

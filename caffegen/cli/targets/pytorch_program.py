@@ -15,12 +15,17 @@ __all__ = ["write"]
 
 
 def write(net: Net, path: str, settings: Settings) -> str:
-    """Write the .pt2 file; returns its size and whether its batch size is free."""
+    """Write the .pt2 file; returns its size, and which axes of its inputs are free."""
     from caffegen.pytorch import build
     from caffegen.pytorch.save import save_exported
 
     refuse_outputs(settings)
     module = build(net, fuse=settings.fold)
-    free = save_exported(path, module, sizes=settings.dynamic_size)
-    batch = "batch size free" if free else "batch size as in the file"
-    return f"{os.path.getsize(path):,} bytes, {batch}"
+    program = save_exported(path, module, sizes=settings.dynamic_size)
+    told = [f"{os.path.getsize(path):,} bytes"]
+    told.append("batch size free" if program.batch else "batch size as in the file")
+    if program.sizes:
+        told.append("height and width free")
+    elif settings.dynamic_size:
+        told.append(f"height and width as in the file: {program.reason}")
+    return ", ".join(told)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from caffegen.diagnostics import Report
 from caffegen.net import Graph, NetState, Node
 
+_FORK_FIELDS = ("filler", "scale_filler", "bias_filler")
+
 
 def check(graph: Graph, state: NetState, report: Report) -> None:  # noqa: ARG001
     """Report BatchNorm layers without gamma and beta: each in a net that has Scales, else once."""
     norms = [node for node in graph.nodes if node.type == "BatchNorm"]
-    # forks keep gamma and beta in the BatchNorm itself, by fields of their own
-    bare = [n for n in norms if not _is_scaled(n) and not n.message.batch_norm_param.unknown]
+    bare = [n for n in norms if not _is_scaled(n) and not _of_fork(n)]
     if len(bare) > 1 and len(bare) == len(norms):
         _warn(
             bare[0],
@@ -22,9 +23,15 @@ def check(graph: Graph, state: NetState, report: Report) -> None:  # noqa: ARG00
         _warn(node, f"the BatchNorm `{node.name}` is followed by no Scale: it learns", report)
 
 
+def _of_fork(node: Node) -> bool:
+    """Whether a field says that gamma and beta are in the BatchNorm itself, as in some forks."""
+    param = node.message.batch_norm_param
+    return bool(param.unknown) or param.scale_bias or any(map(param.has, _FORK_FIELDS))
+
+
 def _is_scaled(node: Node) -> bool:
     readers = [reader for value in node.outputs for reader in value.readers]
-    known = all(reader.definition is not None for reader in readers)
+    known = all(r.definition is not None and r.definition.known for r in readers)
     return not known or any(reader.type in ("Scale", "Bias") for reader in readers)
 
 

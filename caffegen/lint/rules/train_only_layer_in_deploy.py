@@ -5,7 +5,9 @@ from __future__ import annotations
 from caffegen.diagnostics import Report
 from caffegen.net import Graph, NetState
 
-_TRAINING = frozenset({"Accuracy", "Data", "HDF5Data", "ImageData", "WindowData"})
+_TRAINING = frozenset({
+    "Accuracy", "AnnotatedData", "Data", "DetectionEvaluate", "HDF5Data", "ImageData", "WindowData",
+})  # fmt: skip
 
 
 def check(graph: Graph, state: NetState, report: Report) -> None:

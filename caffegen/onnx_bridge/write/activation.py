@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from caffegen.layer_types.activation import (
     BNLL,
     ELU,
@@ -51,14 +49,27 @@ def clip(w: LayerWriter, d: Clip) -> None:
 
 @writes("Dropout")
 def dropout(w: LayerWriter, d: Dropout) -> None:
-    """Nothing in TEST; in TRAIN a Dropout that drops."""
+    """Nothing in TEST; in TRAIN values are dropped. A fork's may scale in TEST instead."""
     if d.phase == "TEST":
-        w.top("Identity", w.bottoms)
+        if d.scale_train:
+            w.top("Identity", w.bottoms)
+        else:
+            w.top("Mul", [w.bottoms[0], w.number(1 - d.ratio)])
         return
     if not 0 <= d.ratio < 1:
-        raise w.refusal(f"`dropout_ratio` is {d.ratio:g}; ONNX takes 0 and more, below 1")
-    training = w.constant(np.array(True))
-    w.top("Dropout", [w.bottoms[0], w.number(d.ratio), training])
+        raise w.refusal(f"`dropout_ratio` is {d.ratio:g}; what is kept is divided by 1 less it")
+    drop(w, d.ratio, w.bottoms[0], scale=1 / (1 - d.ratio) if d.scale_train else 1.0)
+
+
+def drop(w: LayerWriter, ratio: float, like: str, *, scale: float) -> None:
+    """A random share of values as 0, the others scaled; one number is drawn for each of `like`.
+
+    The random numbers are our own: onnxruntime takes a Dropout of computed values away, in training
+    mode too.
+    """
+    drawn = w.emit("RandomUniformLike", [like])
+    kept = w.emit("GreaterOrEqual", [drawn, w.number(ratio)])
+    w.top("Where", [kept, _times(w, w.bottoms[0], scale), w.number(0)])
 
 
 @writes("ELU")

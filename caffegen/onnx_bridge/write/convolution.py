@@ -27,7 +27,7 @@ class _Filters(NamedTuple):
     group: int
 
 
-@writes("Convolution")
+@writes("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(w: LayerWriter, d: Convolution) -> None:
     """A Conv per bottom, all with the same weights."""
     filters = _learned_filters(w, d)
@@ -103,6 +103,10 @@ def _slide(
     after = pad
     if op == "Conv" and d.spatial_axes:
         after = tuple(map(_pad_after, dims[axis + 1 :], filters.kernel, filters.dilation, pad))
+    if op == "Conv" and axis == 1 and set(filters.kernel) == {1} and any((*pad, *after)):
+        # OpenCV 5.0 reads outside the blob where a 1x1 kernel has padding of its own
+        x = w.pad(x, len(dims), pad, after)
+        pad = after = (0,) * len(pad)
     attributes: dict[str, Any] = {
         "kernel_shape": filters.kernel,
         "strides": stride,

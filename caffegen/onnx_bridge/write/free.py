@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from caffegen.diagnostics import Report
 from caffegen.errors import CaffegenError
-from caffegen.layer_types import Definition, definition_class
+from caffegen.layer_types import Definition, definition_of
 from caffegen.loader import Net
 from caffegen.net import Graph, Node, Value
 
@@ -22,9 +22,6 @@ __all__ = ["Dim", "Dims", "free_dims"]
 Dim = int | str
 Dims = tuple[Dim, ...]
 Shape = tuple[int, ...]
-
-# layers whose tops have as many items as the data say
-RUN_TIME = frozenset({"Filter"})
 
 
 class _Symbol(NamedTuple):
@@ -73,11 +70,14 @@ def free_dims(
 
 def _symbols(graph: Graph, fed: Iterable[Value], *, batch: bool, size: bool) -> list[_Symbol]:
     """What is free: always what the data decide, and as asked the first axis, height and width."""
-    found = [
-        _Symbol("", "size", 0, node.outputs)
-        for node in graph.nodes
-        if node.type in RUN_TIME and all(value.shape for value in node.outputs)
-    ]
+    # Filter layers with one selector pass the same items, and so have one size
+    decided: dict[tuple[int, int], tuple[Value, ...]] = {}
+    for node in graph.nodes:
+        axis = None if node.definition is None else node.definition.run_time_axis
+        if axis is not None and all(value.shape for value in node.outputs):
+            key = id(node.inputs[-1]), axis
+            decided[key] = decided.get(key, ()) + tuple(node.outputs)
+    found = [_Symbol("", "size", axis, values) for (_, axis), values in decided.items()]
     shaped = [(value, value.shape) for value in fed if value.shape]
     asked = [("N", "batch", 0, 1)] if batch else []
     asked += [("H", "height", 2, 4), ("W", "width", 3, 4)] if size else []
@@ -110,13 +110,14 @@ def _infer(
     net: Net, node: Node, shapes: Mapping[int, Shape | None], refusal: str, size: int
 ) -> Sequence[Shape | None]:
     """The shapes of a layer's tops over other bottoms; CaffegenError where it does not take them."""
-    found = definition_class(node.type)
+    found = definition_of(node.message)
     bottoms = [None if value is None else shapes[id(value)] for value in node.inputs]
     if found is None or None in bottoms:
         return [None] * len(node.outputs)
     report = Report()
     phase = node.message.phase if node.message.has("phase") else net.phase
-    definition = found(node.message, phase, report)
+    forks = node.definition.forks if node.definition is not None else ()
+    definition = found(node.message, phase, report, forks)
     tops = definition.infer(bottoms)
     if report.errors:
         raise CaffegenError(f"{refusal}; at {size}: {report.errors[0].message}")

@@ -13,26 +13,24 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from caffegen import __version__
 from caffegen.errors import CaffegenError
+from caffegen.layer_types import FED
 from caffegen.loader import Net
 from caffegen.net import Graph, Node, Value
 from caffegen.schema.suggest import nearest
 
 from .fold import fold_constants
 from .free import Dims, free_dims
-from .fusion import fused_scales
+from .fusion import fused_scales, zero_pads
 from .graph import GraphWriter
 from .initialiser import Initialiser
 from .names import Names, printable, value_names
-from .registry import Refusal, writer_of
+from .registry import Refusal, refuse, writer_of
 from .writer import LayerWriter
 
 __all__ = ["DEFAULT_OPSET", "NEWEST_OPSET", "OLDEST_OPSET", "Model", "write_model"]
 
 # ONNX's operator sets: 17 runs nearly everywhere, 26 is the newest that onnxruntime 1.31 runs
 OLDEST_OPSET, DEFAULT_OPSET, NEWEST_OPSET = 13, 17, 26
-
-# layers whose tops come from outside: the caller feeds them
-FED = frozenset({"Data", "HDF5Data", "ImageData", "Input", "MemoryData", "WindowData"})
 
 
 class Model(NamedTuple):
@@ -73,6 +71,7 @@ class _ModelWriter:
         self.wanted = self.outputs(outputs)
         needed = self.needed()
         self.layers = [node for node in net.graph.nodes if node.index in needed]
+        self.refuse_unknown()
         self.fed = {
             id(value): value
             for node in net.graph.nodes
@@ -82,7 +81,16 @@ class _ModelWriter:
         taken = Names()
         self.names = value_names(net.graph, taken, self.fed)
         self.dims: dict[int, Dims | None] = {}
+        self.padded: Mapping[int, Sequence[Node]] = {}
         self.graph = GraphWriter(net, opset, taken)
+
+    def refuse_unknown(self) -> None:
+        """Refuse what caffegen does not know in the layers to write, and so can't write."""
+        if self.net.obstacle:
+            raise Refusal(f"the net has no ONNX form: {self.net.obstacle}")
+        for node in self.layers:
+            if node.definition is not None and node.definition.obstacle and node.type not in FED:
+                raise refuse(node.definition, node.definition.obstacle)
 
     def outputs(self, names: Sequence[str] | None) -> list[Value]:
         """The values to give: the net's outputs, or the final versions of the blobs named."""
@@ -126,10 +134,12 @@ class _ModelWriter:
                 self.names[id(value)] = self.graph.names.own(value.name)
 
     def write_layers(self) -> None:
-        """Call the writer of each layer; some Scale layers go into the BatchNorm before them."""
+        """Call the writer of each layer; some become part of the layer before or behind them."""
         layers = [node for node in self.layers if node.type not in FED]
         scales = fused_scales(layers, self.wanted)
+        self.padded = zero_pads(layers, self.wanted, self.dims)
         taken = {node.index for node in scales.values()}
+        taken |= {zero.index for zeros in self.padded.values() for zero in zeros}
         for node in layers:
             if node.index not in taken:
                 self.write_layer(node, scales.get(node.index))
@@ -140,8 +150,9 @@ class _ModelWriter:
         layer = self.layer_writer(node, tops)
         if scale is not None:
             layer.scale = self.layer_writer(scale, tops)
-        writer = writer_of(node.type)
+        layer.padded = node.index in self.padded
         definition = node.definition
+        writer = None if definition is None else writer_of(definition.type)
         if writer is None or definition is None:
             raise Refusal(f"layer `{node.name}` ({node.type}) has no ONNX form in caffegen")
         writer(layer, definition)

@@ -15,20 +15,30 @@ from .writer import LayerWriter
 
 @writes("BatchNorm")
 def batch_norm(w: LayerWriter, d: BatchNorm) -> None:
-    """BatchNormalization by the stored statistics, with the Scale behind it if `w.scale` is one."""
+    """BatchNormalization by the stored statistics, with the Scale behind it if `w.scale` is one.
+
+    A fork's BatchNorm has a scale and a bias of its own behind its statistics.
+    """
     x = w.bottoms[0]
     if not d.use_global_stats:
         axes = [axis for axis in range(len(w.bottom_dims[0])) if axis != 1]
         centred, variance = _moments(w, x, axes)
         deviation = w.emit("Sqrt", [w.emit("Add", [variance, w.number(d.eps)])])
-        w.top("Div", [centred, deviation])
+        if d.scale_bias:
+            sides = (d.channels, *(1,) * (len(axes) - 1))
+            scaled = w.emit("Mul", [w.emit("Div", [centred, deviation]), w.blob(3, sides)])
+            w.top("Add", [scaled, w.blob(4, sides)])
+        else:
+            w.top("Div", [centred, deviation])
         return
     shape = (d.channels,)
     mean = w.derived("mean", shape, _over_factor, (0, 2))
     variance = w.derived("variance", shape, _over_factor, (1, 2))
     operands = [w.constant(np.ones(shape, np.float32)), w.constant(np.zeros(shape, np.float32))]
     told = None
-    if w.scale is not None:
+    if d.scale_bias:
+        operands = w.blobs()[3:]
+    elif w.scale is not None:
         learned = w.scale.blobs()
         operands[: len(learned)] = learned
         told = f"with the Scale layer `{w.scale.node.name}`"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from caffegen import plugins
 from caffegen.errors import CaffegenError
 from caffegen.layer_types import FAMILIES, Definition
 
@@ -28,6 +29,8 @@ def writes(*types: str) -> Callable[[Writer], Writer]:
 
     def register(function: Writer) -> Writer:
         for name in types:
+            if not function.__module__.startswith("caffegen."):
+                plugins.refuse_own(name)
             if name in _WRITERS:
                 raise AssertionError(f"two ONNX writers for {name}")
             _WRITERS[name] = function
@@ -38,7 +41,9 @@ def writes(*types: str) -> Callable[[Writer], Writer]:
 
 def refuse(definition: Definition, reason: str) -> Refusal:
     """A refusal that names the layer; the caller raises it."""
-    return Refusal(f"layer `{definition.name}` ({definition.type}) has no ONNX form: {reason}")
+    return Refusal(
+        f"layer `{definition.name}` ({definition.layer.type}) has no ONNX form: {reason}"
+    )
 
 
 def writer_of(type_name: str) -> Writer | None:
@@ -47,4 +52,4 @@ def writer_of(type_name: str) -> Writer | None:
         for family, names in FAMILIES.items():
             if type_name in names:
                 import_module(f"{__package__}.{family}")
-    return _WRITERS.get(type_name)
+    return _WRITERS.get(type_name) or plugins.writer_of(type_name)

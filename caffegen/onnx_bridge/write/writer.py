@@ -48,6 +48,8 @@ class LayerWriter:
         self.top_dims = tuple(top_dims)
         #: The Scale layer that this BatchNorm takes in, where it does.
         self.scale: LayerWriter | None = None
+        #: Whether all bottoms of this Concat but the first are zeros, and not written.
+        self.padded = False
         self._named = False
 
     def refusal(self, reason: str) -> Exception:

@@ -46,6 +46,11 @@ _BY_TYPE: dict[str, Callable[[Any, str, int], LayerDataset]] = {
     "ImageData": ImageDataSet,
     "WindowData": WindowDataSet,
 }
+# layers whose files are not read here, with the reason
+_REFUSED = {
+    "AnnotatedData": "it samples, expands, distorts and crops images together with their boxes by "
+    "random rules of its own; feed its tops from a loader of your own"
+}
 
 
 def dataset_of(node: Node, root: str | os.PathLike[str] = ".", seed: int = 0) -> LayerDataset:
@@ -53,6 +58,10 @@ def dataset_of(node: Node, root: str | os.PathLike[str] = ".", seed: int = 0) ->
 
     Raises FileError for a file that can't be read, and CaffegenError where Caffe would refuse.
     """
+    if node.type in _REFUSED:
+        raise CaffegenError(
+            f"layer `{node.name}` ({node.type}) can't be read: {_REFUSED[node.type]}"
+        )
     kind = _BY_TYPE.get(node.type)
     if kind is None or node.definition is None:
         known = ", ".join(_BY_TYPE)

@@ -14,6 +14,9 @@ from caffegen.pytorch.module import CaffeModule
 
 __all__ = ["check"]
 
+# modules whose second bottom holds numbers of images, classes or places, none below 0
+_COUNTING = frozenset({"MaxUnpool", "PSROIPooling", "ROIPooling", "SegAccuracy"})
+
 
 def check(text: str, title: str, tensors: Mapping[str, Tensor], module: CaffeModule) -> None:
     """Run the source beside the net; CaffegenError where they differ.
@@ -31,11 +34,7 @@ def check(text: str, title: str, tensors: Mapping[str, Tensor], module: CaffeMod
     specs = [spec for spec in module._inputs if not spec.optional]
     if any(spec.shape is None for spec in specs) or module.training:
         return
-    with torch.no_grad():
-        inputs, expected = _run(module, specs)
-        found = model(*inputs)
-    if isinstance(found, Tensor):
-        found = dict.fromkeys(expected, found)
+    expected, found = _run_both(module, model, specs)
     for name, tensor in expected.items():
         if not _equal(found[name], tensor):
             raise CaffegenError(
@@ -44,22 +43,44 @@ def check(text: str, title: str, tensors: Mapping[str, Tensor], module: CaffeMod
             )
 
 
-def _run(module: CaffeModule, specs: list[InputSpec]) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Inputs, one item each where the net lets us, and what the net makes of them."""
+def _run_both(
+    module: CaffeModule, model: nn.Module, specs: list[InputSpec]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What the net and the source make of the same values: one item each where the net lets us."""
     shapes = [spec.shape or () for spec in specs]
     single = [(1, *shape[1:]) if shape else shape for shape in shapes]
-    try:
-        inputs = _inputs(specs, single)
-        return inputs, module(*inputs)
-    except CaffegenError:
-        inputs = _inputs(specs, shapes)
-        return inputs, module(*inputs)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            inputs = _inputs(module, specs, single)
+            expected = _seeded(module, inputs)
+        except CaffegenError:
+            inputs = _inputs(module, specs, shapes)
+            expected = _seeded(module, inputs)
+        module.reset()
+        found = _seeded(model, inputs)
+    return expected, found if isinstance(found, dict) else dict.fromkeys(expected, found)
 
 
-def _inputs(specs: list[InputSpec], shapes: list[tuple[int, ...]]) -> list[Tensor]:
+def _seeded(module: nn.Module, inputs: list[Tensor]) -> Any:
+    """What a module makes of its inputs; random values are drawn alike."""
+    torch.manual_seed(0)
+    return module(*inputs)
+
+
+def _inputs(
+    module: CaffeModule, specs: list[InputSpec], shapes: list[tuple[int, ...]]
+) -> list[Tensor]:
+    """Values of both signs; 0 for labels and indices, from 0 to 1 where numbers are cut to them."""
     generator = torch.Generator().manual_seed(0)
+    counting = {
+        step.inputs[1]
+        for step in module._steps
+        if type(module._modules[step.module]).__name__ in _COUNTING
+    }
     return [
-        torch.zeros(shape) if spec.integers else torch.randn(shape, generator=generator)
+        torch.zeros(shape)
+        if spec.integers
+        else (torch.rand if spec.slot in counting else torch.randn)(shape, generator=generator)
         for spec, shape in zip(specs, shapes, strict=True)
     ]
 
@@ -67,6 +88,7 @@ def _inputs(specs: list[InputSpec], shapes: list[tuple[int, ...]]) -> list[Tenso
 def _equal(found: Tensor, expected: Tensor) -> bool:
     if found.shape != expected.shape:
         return False
+    found, expected = found.detach(), expected.detach()
     finite = expected[expected.isfinite()]
     largest = max(1.0, float(finite.abs().max())) if finite.numel() else 1.0
     return torch.allclose(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .classes import ClassDef, Param
-from .forms import FORMS, library_of
+from .forms import FORMS, NEEDS, library_of
 from .forward import write_forward
 from .items import Block, Item, Key, Leaf
 from .joins import value_text
@@ -202,14 +202,18 @@ def _named_stages(segments: list[Segment]) -> list[Segment]:
 
 
 def libraries(items: Sequence[Item]) -> list[str]:
-    """The templates of classes that torch.nn does not have, each once."""
+    """The templates of classes that torch.nn does not have, each once and behind what it needs."""
     found: list[str] = []
+    for name in sorted(set(_own(items))):
+        found += [needed for needed in NEEDS.get(name, ()) if needed not in found]
+        if name not in found:
+            found.append(name)
+    return found
+
+
+def _own(items: Sequence[Item]) -> Iterator[str]:
     for item in items:
-        if isinstance(item, Leaf):
-            found.append(library_of(item.call.kind))
+        if isinstance(item, Leaf) and library_of(item.call.kind):
+            yield library_of(item.call.kind)
         elif isinstance(item, Block):
-            found.extend(libraries(item.body))
-    if "spatial_pyramid" in found:
-        # its windows are those of these
-        found += ["max_windows", "average_windows"]
-    return sorted({name for name in found if name})
+            yield from _own(item.body)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from caffegen.pytorch.module import CaffeModule
 
+from .forms import literal
 from .names import prose
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def describe(net: Net, module: CaffeModule, name: str, options: str, *, stored: 
         lines.append("- a net in memory")
     command = " ".join(["caffegen convert", *map(shlex.quote, named), "-o", shlex.quote(name)])
     lines += ["", "by", "", f"    {prose(f'{command} {options}'.rstrip())}", ""]
-    lines += textwrap.wrap(_inputs(module), _WIDTH)
+    lines += textwrap.wrap(f"{_inputs(module)}{_loss(module)}", _WIDTH)
     if stored:
         weights = os.path.splitext(name)[0] + ".safetensors"
         lines += textwrap.wrap(f"The weights are in {prose(weights)}; `load` reads them.", _WIDTH)
@@ -44,11 +45,25 @@ def describe(net: Net, module: CaffeModule, name: str, options: str, *, stored: 
 def _inputs(module: CaffeModule) -> str:
     parts = []
     for spec in module._inputs:
+        if spec.optional:
+            continue
         shape = "of unknown shape" if spec.shape is None else str(tuple(spec.shape))
         parts.append(f"{prose(spec.name)} {shape}")
     plural = "" if len(parts) == 1 else "s"
     outputs = ", ".join(prose(name) for name in module.output_names)
     return f"Input{plural}: {', '.join(parts) or 'none'}. Output: {outputs or 'none'}."
+
+
+def _loss(module: CaffeModule) -> str:
+    """How the net's losses add up, where it is no single one."""
+    weights = module.loss_weights
+    if not weights or list(weights.values()) == [1]:
+        return ""
+    parts = [
+        prose(name) if weight == 1 else f"{literal(float(weight))} * {prose(name)}"
+        for name, weight in weights.items()
+    ]
+    return f" The loss is {' + '.join(parts)}."
 
 
 def _digest(path: str) -> str:

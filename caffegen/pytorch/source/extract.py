@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -10,13 +10,15 @@ from torch import nn
 from caffegen.pytorch.module import CaffeModule, Step
 from caffegen.pytorch.registry import Refusal
 
-from .forms import FORMS, write_module
+from .forms import FORMS, Written, write_module
 from .items import Call, Item, Join, Leaf, Signatures
-from .own import plain_pool
 
 __all__ = ["Extract", "extract"]
 
 Shape = tuple[int, ...]
+
+# layers that a refusal names
+_MOST_TOLD = 5
 
 
 class Extract(NamedTuple):
@@ -53,7 +55,8 @@ class _Extractor:
         self.next_value = module._slot_count
         self.same: dict[int, int] = {}
         self.items: list[Item] = []
-        self.refused: list[str] = []
+        # (layer, type, reason)
+        self.refused: list[tuple[str, str, str]] = []
         self.read = {value for step in module._steps for value in self.needed(step)}
         self.read |= set(module._outputs.values())
 
@@ -62,18 +65,11 @@ class _Extractor:
         return () if silent else step.inputs
 
     def run(self) -> Extract:
-        for spec in self.module._inputs:
-            if spec.optional:
-                self.refused.append(f"`{spec.name}` (DummyData)")
         for step in self.module._steps:
             self.step(step)
         if self.refused:
-            raise Refusal(
-                f"no readable source for {', '.join(self.refused[:5])}"
-                f"{f' and {len(self.refused) - 5} more' if len(self.refused) > 5 else ''}; "
-                f"`-o model.pt2` takes every layer that PyTorch runs"
-            )
-        inputs = [(spec.name, spec.slot) for spec in self.module._inputs]
+            raise Refusal(_refusal(self.refused))
+        inputs = [(spec.name, spec.slot) for spec in self.module._inputs if not spec.optional]
         outputs = {name: self.real(value) for name, value in self.module._outputs.items()}
         return Extract(self.items, inputs, outputs)
 
@@ -87,8 +83,11 @@ class _Extractor:
         assert module is not None
         inputs = [self.real(value) for value in step.inputs]
         kind = type(module).__name__
-        if kind == "Split" or (kind == "Dropout" and not getattr(module, "p", 1)):
+        if kind in ("Split", "Identity") or (kind == "Dropout" and not getattr(module, "p", 1)):
             self.same |= dict.fromkeys(step.outputs, inputs[0])
+            return
+        if kind == "Several":
+            self.same |= dict(zip(step.outputs, inputs, strict=True))
             return
         if kind == "Silence":
             return
@@ -98,40 +97,52 @@ class _Extractor:
             args = {"start_dim": step.flatten, "end_dim": -1}
             call = Call("nn.Flatten", args)
             inputs[0] = self.add(Leaf(call, [inputs[0]], [self.fresh()], {}, ""))
-        item = self.item(module, step, inputs)
-        if item is None:
+        items = self.written(module, step, inputs)
+        if isinstance(items, str):
             name = step.layers[0]
-            self.refused.append(f"`{name}` ({self.types.get(name, kind)})")
+            self.refused.append((name, self.types.get(name, kind), items))
             return
-        self.add(item)
+        for item in items:
+            self.add(item)
 
     def fresh(self) -> int:
         self.next_value += 1
         return self.next_value - 1
 
-    def item(self, module: nn.Module, step: Step, inputs: list[int]) -> Item | None:
-        if not inputs:
-            return None
-        if type(module).__name__ in ("Scale", "Bias") and len(inputs) == 2:
+    def written(self, module: nn.Module, step: Step, inputs: list[int]) -> list[Item] | str:
+        """The items of a layer, or why there are none."""
+        kind = type(module).__name__
+        if kind in ("Scale", "Bias") and len(inputs) == 2:
             return self.from_bottom(module, step, inputs)
-        if type(module).__name__ == "Slice":
+        if kind == "Slice":
             narrow = self.narrow(module, step, inputs)
             if narrow is not None:
-                return narrow
-        written = None
-        if type(module).__name__ == "PoolingExact":
-            shape = step.bottoms[0][1]
-            written = None if shape is None else plain_pool(module, shape[2:])
-        written = written or write_module(module, training=self.training)
-        if written is None:
-            return None
+                return [narrow]
+        shapes = [shape for _, shape in step.bottoms]
+        row = write_module(module, shapes, training=self.training)
+        if isinstance(row, str):
+            return row
+        if not inputs:
+            return [
+                self.item(written, [], [top], step)
+                for written, top in zip(row, step.outputs, strict=True)
+            ]
+        items: list[Item] = []
+        for written in row:
+            last = len(items) == len(row) - 1
+            tops = step.outputs if last else [self.fresh()]
+            items.append(self.item(written, inputs, tops, step))
+            inputs = list(tops)
+        if not row:
+            self.same |= dict.fromkeys(step.outputs, inputs[0])
+        return items
+
+    def item(
+        self, written: Written, inputs: Sequence[int], tops: Sequence[int], step: Step
+    ) -> Item:
         if written.join:
-            return Join(written.kind, tuple(written.args.values()), inputs, step.outputs)
-        if len(step.outputs) != 1:
-            return None
-        return Leaf(
-            Call(written.kind, written.args), inputs, step.outputs, written.tensors, step.layers[0]
-        )
+            return Join(written.kind, tuple(written.args.values()), inputs, tops)
+        return Leaf(Call(written.kind, written.args), inputs, tops, written.tensors, step.layers[0])
 
     def narrow(self, module: Any, step: Step, inputs: list[int]) -> Item | None:
         """A Slice of which one part alone is read."""
@@ -146,18 +157,24 @@ class _Extractor:
             stop = -1
         return Join("narrow", (module.axis, start, stop), inputs, wanted)
 
-    def from_bottom(self, module: Any, step: Step, inputs: list[int]) -> Item | None:
+    def from_bottom(self, module: Any, step: Step, inputs: list[int]) -> list[Item] | str:
         """A Scale or Bias whose second bottom holds the values."""
         shapes = [shape for _, shape in step.bottoms]
         bottom, values = shapes
         if bottom is None or values is None:
-            return None
+            return "the shapes of its bottoms are not known"
         behind = len(bottom) - module.axis - len(values)
         if type(module).__name__ == "Bias":
-            return Join("shift", (behind,), inputs, step.outputs)
+            return [Join("shift", (behind,), inputs, step.outputs)]
         if module.bias is None:
-            return Join("scale", (behind,), inputs, step.outputs)
-        return None
+            return [Join("scale", (behind,), inputs, step.outputs)]
+        scaled = self.fresh()
+        args = {"shape": tuple(module.bias.shape), "axis": module.axis}
+        bias = Written("Bias", args, {"bias": module.bias})
+        return [
+            Join("scale", (behind,), inputs, [scaled]),
+            self.item(bias, [scaled], step.outputs, step),
+        ]
 
     def add(self, item: Item) -> int:
         if isinstance(item, Leaf):
@@ -165,7 +182,7 @@ class _Extractor:
             args = item.call.args
             shape = [(name, args[name]) for name in form.shape]
             spread = args.get("groups", 1)
-            depthwise = spread > 1 and (spread == args["in_channels"] or "groups")
+            depthwise = spread > 1 and (spread == args.get("in_channels") or "groups")
             structure: Any = (item.call.kind, tuple(args), tuple(shape), depthwise)
         else:
             assert isinstance(item, Join)
@@ -173,3 +190,18 @@ class _Extractor:
         item.signature = self.signatures.number(structure)
         self.items.append(item)
         return item.outputs[0] if item.outputs else -1
+
+
+def _refusal(refused: Sequence[tuple[str, str, str]]) -> str:
+    """The first layers that are refused, each type with its reason once."""
+    told: list[str] = []
+    reasons: set[tuple[str, str]] = set()
+    for name, kind, reason in refused[:_MOST_TOLD]:
+        known = (kind, reason) in reasons
+        reasons.add((kind, reason))
+        told.append(f"`{name}` ({kind})" if known else f"`{name}` ({kind}: {reason})")
+    more = len(refused) - _MOST_TOLD
+    return (
+        f"no readable source for {', '.join(told)}{f' and {more} more' if more > 0 else ''}; "
+        "`-o model.pt2` writes what torch.export takes"
+    )

@@ -127,8 +127,8 @@ def _library(name: str) -> str:
 
 def _main(net: Net, module: CaffeModule) -> list[str]:
     """What the file does when it is run: one pass over zeros."""
-    shapes = [spec.shape for spec in module._inputs]
-    if None in shapes or not shapes:
+    shapes = [spec.shape for spec in module._inputs if not spec.optional]
+    if None in shapes or (not shapes and not module.output_names):
         return ["print(load())"]
     zeros = [f"torch.zeros({', '.join(map(str, shape))})" for shape in shapes if shape is not None]
     call = f"load()({', '.join(zeros)})"
@@ -146,5 +146,7 @@ def _main(net: Net, module: CaffeModule) -> list[str]:
 _FILE_NAMES = (
     MODULE_NAMES
     | {"F", "os", "load", "load_file", "annotations"}
+    # what stands in the templates that others need
+    | {"Recurrent", "divisor", "floored", "round_away"}
     | frozenset(form for form in FORMS if "." not in form)
 )

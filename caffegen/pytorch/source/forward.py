@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from .forms import FUNCTIONS
 from .items import Item, Join, Leaf
-from .joins import is_operator, join_text, value_text
+from .joins import binds_tightly, is_operator, join_text, value_text
 from .layout import Segment
-from .names import Names
+from .names import Names, identifier
 from .text import WIDTH, Bracketed, Text, render
 
 __all__ = ["write_forward"]
 
 # names that a local variable must not hide
 _TAKEN = frozenset({"self", "torch", "nn", "F"})
+# more parts of a blob are numbered, not named
+_MOST_PARTS = 4
 
 
 def write_forward(
@@ -44,6 +46,9 @@ class _Forward:
         self.segments = segments
         self.aliases = aliases
         self.outputs = {name: self.real(value) for name, value in outputs.items()}
+        self.called = {
+            value: identifier(name, "y") for name, value in self.outputs.items() if name
+        }  # fmt: skip
         self.names = Names(_TAKEN | set(inputs.values()))
         self.variables = dict(inputs)
         # what is written where it is used, with the item that makes it
@@ -57,6 +62,8 @@ class _Forward:
         for value in self.outputs.values():
             self.reads[value] = self.reads.get(value, 0) + 1
         self.lines: list[str] = []
+        # variables that hold several values, and how many
+        self.rows: dict[str, int] = {}
 
     def real(self, value: int) -> int:
         while value in self.aliases:
@@ -123,9 +130,23 @@ class _Forward:
             self.lines += render("", piece)
             return
         names: list[str] = []
+        item = segment.items[-1][1]
+        if isinstance(item, Join) and len(segment.outputs) > _MOST_PARTS:
+            name = self.names.take("parts")
+            for index, value in enumerate(segment.outputs):
+                self.variables[value] = f"{name}[{index}]"
+            self.rows[name] = len(segment.outputs)
+            self.lines += render(f"{name} = ", piece)
+            return
+        # tops of one module are other things than its bottoms
+        apart = isinstance(item, Leaf) and (len(segment.outputs) > 1 or not values)
         for value in segment.outputs:
-            names.append(self.free(values, names) or self.names.take(self.wanted(segment)))
-            self.variables[value] = names[-1]
+            name = "" if apart else self.free(values, names)
+            if not name:
+                wanted = self.wanted(segment)
+                name = self.names.take(self.called.get(value, wanted) if apart else wanted)
+            names.append(name)
+            self.variables[value] = name
         self.lines += render(f"{', '.join(names)} = ", piece)
 
     def wanted(self, segment: Segment) -> str:
@@ -139,7 +160,7 @@ class _Forward:
         for value in values:
             name = self.variables.get(value, "")
             others = [v for v, n in self.variables.items() if n == name and self.reads.get(v)]
-            if name and name not in taken and not others:
+            if name.isidentifier() and name not in taken and not others:
                 return name
         return ""
 
@@ -162,10 +183,14 @@ class _Forward:
     def expression(self, segment: Segment, values: Sequence[int]) -> Text:
         item = segment.items[0][1]
         if segment.attribute:
-            return Text(f"self.{segment.attribute}({', '.join(map(self.plain, values))})")
+            return _call(segment, [self.plain(value) for value in values])
         if isinstance(item, Join):
-            bracket = is_operator(item.form) or item.form in ("detach", "reindex")
+            bracket = binds_tightly(item.form)
             operands = [self.operand(value, bracket=bracket) for value in values]
+            if item.form == "concat":
+                row = operands[0].partition("[")[0]
+                if operands == [f"{row}[{index}]" for index in range(self.rows.get(row, 0))]:
+                    return Text(f"torch.cat({row}, dim={item.facts[0]})")
             return join_text(item.form, item.facts, operands)
         assert isinstance(item, Leaf)
         form = FUNCTIONS[item.call.kind]
@@ -173,3 +198,12 @@ class _Forward:
 
     def plain(self, value: int) -> str:
         return self.operand(value, bracket=False)
+
+
+def _call(segment: Segment, operands: Sequence[str]) -> Text:
+    """A module called; of several bottoms and as many tops one of torch.nn, for each of them."""
+    name, item = f"self.{segment.attribute}", segment.items[0][1]
+    shared = isinstance(item, Leaf) and item.call.kind.startswith("nn.")
+    if shared and len(operands) == len(item.outputs) > 1:
+        return Text(", ".join(f"{name}({operand})" for operand in operands))
+    return Bracketed(f"{name}(", [Text(operand) for operand in operands])

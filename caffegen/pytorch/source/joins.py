@@ -8,7 +8,7 @@ from typing import Any
 
 from .text import Bracketed, Text
 
-__all__ = ["is_operator", "join_text", "value_text"]
+__all__ = ["binds_tightly", "is_operator", "join_text", "value_text"]
 
 
 def value_text(value: Any) -> str:
@@ -32,7 +32,14 @@ def _quoted(text: str) -> str:
 
 def is_operator(form: str) -> bool:
     """Whether an expression needs brackets as a part of another."""
-    return form in ("sum", "product", "scale", "shift")
+    return form in ("sum", "product", "scale", "shift", "axpy", "matmul")
+
+
+def binds_tightly(form: str) -> bool:
+    """Whether an expression needs brackets around operands that are operators."""
+    return is_operator(form) or form in (
+        "clip", "detach", "filter", "flip", "permute", "reindex", "trailing",
+    )  # fmt: skip
 
 
 def join_text(form: str, facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
@@ -98,8 +105,44 @@ def _detach(_facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
     return Text(f"{operands[0]}.detach()")
 
 
+def _permute(facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    return Text(f"{operands[0]}.permute({', '.join(map(str, facts))})")
+
+
+def _flip(facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    return Text(f"{operands[0]}.flip({', '.join(map(str, facts))})")
+
+
+def _axpy(facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    factors, x, y = operands
+    return Text(f"{_aligned(facts, factors)} * {x} + {y}")
+
+
 def _reindex(_facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
     return Text(f"{operands[0]}[{operands[1]}.long()]")
+
+
+def _filter(_facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    *filtered, selector = operands
+    return Text(", ".join(f"{operand}[{selector}.flatten() != 0]" for operand in filtered))
+
+
+def _clip(facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    low, high = facts
+    # where they are out of order the lower bound wins
+    return Text(f"{operands[0]}.clamp(max={value_text(high)}).clamp(min={value_text(low)})")
+
+
+def _trailing(facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    return Text(_aligned(facts, operands[0]))
+
+
+def _matmul(facts: tuple[Any, ...], operands: Sequence[str]) -> Text:
+    parts = [
+        f"{operand}.mT" if transposed else operand
+        for operand, transposed in zip(operands, facts, strict=True)
+    ]
+    return Text(" @ ".join(parts))
 
 
 _JOINS: dict[str, Callable[[tuple[Any, ...], Sequence[str]], Text]] = {
@@ -114,4 +157,11 @@ _JOINS: dict[str, Callable[[tuple[Any, ...], Sequence[str]], Text]] = {
     "constant": _constant,
     "detach": _detach,
     "reindex": _reindex,
+    "permute": _permute,
+    "flip": _flip,
+    "axpy": _axpy,
+    "filter": _filter,
+    "clip": _clip,
+    "trailing": _trailing,
+    "matmul": _matmul,
 }

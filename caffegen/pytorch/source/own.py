@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .forms import Written, literal, square, writes
+from .forms import Result, Shapes, Written, literal, square, writes, writes_shaped
+from .standard import batch_norm
 
-__all__ = ["plain_pool"]
+__all__: list[str] = []
 
 
 def _join(form: str, *facts: Any) -> Written:
@@ -48,6 +49,30 @@ def slice_(module: Any, _training: bool) -> Written:
 def batch_reindex(_module: Any, _training: bool) -> Written:
     """Items of the batch by number."""
     return _join("reindex")
+
+
+@writes("Filter")
+def filter_(_module: Any, _training: bool) -> Written:
+    """Items of the batch that a selector marks."""
+    return _join("filter")
+
+
+@writes("Permute")
+def permute(module: Any, _training: bool) -> Written:
+    """Axes in another order."""
+    return _join("permute", *module.order)
+
+
+@writes("Flip")
+def flip(module: Any, _training: bool) -> Written:
+    """Axes from their end."""
+    return _join("flip", *module.axes)
+
+
+@writes("Axpy")
+def axpy(module: Any, _training: bool) -> Written | None:
+    """A factor for each channel, and a sum."""
+    return _join("axpy", module.behind) if module.behind >= 0 else None
 
 
 @writes("LinearTransposed")
@@ -120,12 +145,11 @@ def abs_val(_module: Any, _training: bool) -> Written:
 
 
 @writes("Clip")
-def clip(module: Any, _training: bool) -> Written | None:
-    """A clamp; torch.nn has it where the bounds are in order."""
-    if not module.low < module.high:
-        return None
-    args = {"min_val": literal(module.low), "max_val": literal(module.high)}
-    return Written("nn.Hardtanh", args, {})
+def clip(module: Any, _training: bool) -> Written:
+    """A clamp, in which the lower bound wins."""
+    if module.low > module.high:
+        return _join("clip", literal(module.low), literal(module.high))
+    return _numbers("Clip", module, "low", "high")
 
 
 @writes("Step")
@@ -134,42 +158,77 @@ def threshold(module: Any, _training: bool) -> Written:
     return Written("Threshold", {"value": literal(module.threshold)}, {})
 
 
-@writes("PoolingExact")
-def exact_pool(module: Any, _training: bool) -> Written | None:
-    """Pooling over Caffe's windows where torch.nn has others."""
-    if module.mask or module.kernel is None:
-        return None
+@writes_shaped("PoolingExact")
+def exact_pool(module: Any, shapes: Shapes) -> Result:
+    """Pooling over Caffe's windows, by torch.nn where for this size they are its own."""
+    size = None if shapes[0] is None else shapes[0][2:]
+    kernel = module.kernel or size
+    if kernel is None:
+        return "the shape of its bottom is not known"
+    plain = None if size is None else _plain_pool(module, kernel, size)
+    if plain is not None:
+        return plain
     args = {
-        "kernel_size": tuple(module.kernel),
+        "kernel_size": tuple(kernel),
         "stride": tuple(module.stride),
         "padding": tuple(module.pad),
         "ceil_mode": module.round_up,
     }
-    return Written("AverageWindows" if module.method == "AVE" else "MaxWindows", args, {})
+    if module.method == "AVE":
+        return Written("AverageWindows", args, {})
+    return Written("MaxWindows", {**args, "return_indices": module.mask}, {})
 
 
-def plain_pool(module: Any, size: Sequence[int]) -> Written | None:
+def _plain_pool(module: Any, kernel: Sequence[int], size: Sequence[int]) -> Written | None:
     """torch.nn's pooling, where for this size no window lies wholly outside; else None."""
-    if module.mask or module.kernel is None or any(module.pad):
+    if module.mask or any(module.pad):
         return None
-    for length, kernel, stride in zip(size, module.kernel, module.stride, strict=True):
-        if -(-(length - kernel) // stride) * stride >= length:
+    for length, window, stride in zip(size, kernel, module.stride, strict=True):
+        if -(-(length - window) // stride) * stride >= length:
             return None
-    kernel, stride = square(module.kernel), square(module.stride)
+    return _pool(module.method, kernel, module.stride, round_up=module.round_up)
+
+
+def _pool(method: str, kernel: Sequence[int], stride: Sequence[int], *, round_up: bool) -> Written:
+    window, step = square(tuple(kernel)), square(tuple(stride))
     args = {
-        "kernel_size": kernel,
-        "stride": None if stride == kernel else stride,
+        "kernel_size": window,
+        "stride": None if step == window else step,
         "padding": 0,
+        "ceil_mode": round_up,
+    }
+    return Written(f"nn.{'Avg' if method == 'AVE' else 'Max'}Pool2d", args, {})
+
+
+@writes_shaped("StochasticPooling")
+def stochastic_pool(module: Any, shapes: Shapes) -> Result:
+    """Values drawn from windows."""
+    kernel = module.kernel or (None if shapes[0] is None else shapes[0][2:])
+    if kernel is None:
+        return "the shape of its bottom is not known"
+    args = {
+        "kernel_size": tuple(kernel),
+        "stride": tuple(module.stride),
         "ceil_mode": module.round_up,
     }
-    return Written(f"nn.{'Avg' if module.method == 'AVE' else 'Max'}Pool2d", args, {})
+    return Written("StochasticPool", args, {})
 
 
-@writes("SpatialPyramid")
-def spatial_pyramid(module: Any, _training: bool) -> Written | None:
-    """Poolings at several scales."""
-    if module.method == "STOCHASTIC" or not module.flat:
-        return None
+@writes_shaped("SpatialPyramid")
+def spatial_pyramid(module: Any, shapes: Shapes) -> Result:
+    """Poolings at several scales; of one scale, the pooling of the whole picture."""
+    stochastic = module.method == "STOCHASTIC"
+    if not module.flat:
+        if shapes[0] is None:
+            return "the shape of its bottom is not known"
+        size = tuple(shapes[0][2:])
+        if stochastic:
+            args = {"kernel_size": size, "stride": size, "ceil_mode": True}
+            return Written("StochasticPool", args, {})
+        kind = "Avg" if module.method == "AVE" else "Max"
+        return Written(f"nn.Adaptive{kind}Pool2d", {"output_size": 1}, {})
+    if stochastic:
+        return Written("StochasticPyramid", {"height": module.height}, {})
     return Written("SpatialPyramid", {"height": module.height, "method": module.method}, {})
 
 
@@ -184,6 +243,37 @@ def mvn(module: Any, _training: bool) -> Written:
     """Mean 0 and deviation 1."""
     args = {"axes": module.axes, "eps": literal(module.eps), "variance": module.variance}
     return Written("MeanVarianceNorm", args, {})
+
+
+@writes("Normalize")
+def normalize(module: Any, training: bool) -> Result:
+    """A division by a norm, with SSD's factors behind it or without."""
+    if training and module.norm_top and not module.norm_gradient:
+        return "in TRAIN its norms get no gradient"
+    given = module.weight is not None
+    args = {
+        "shape": tuple(module.weight.shape) if given else None,
+        "across_spatial": module.across_spatial,
+        "eps": literal(module.eps),
+        "power": module.power,
+        "norm": module.norm_top,
+    }
+    return Written("Normalize", args, {"weight": module.weight} if given else {})
+
+
+@writes("BN")
+def bn(module: Any, training: bool) -> Result | None:
+    """torch.nn's BatchNorm, where it computes the same in this phase."""
+    if module.axes < 2:
+        return "torch.nn has no batch normalisation of one axis"
+    own = module.frozen or module.inverse or module.unbiased or module.train_eps != module.eps
+    if training and own:
+        return "its training is not that of torch.nn's BatchNorm"
+    if module.global_stats is False:
+        return "it uses the batch's statistics in both phases and keeps its own"
+    written = batch_norm(module, training)
+    kind = "nn.BatchNorm2d" if module.axes == 4 else "nn.BatchNorm1d"
+    return written._replace(kind=kind) if isinstance(written, Written) else written
 
 
 @writes("Scale")
@@ -242,15 +332,6 @@ def reduction(module: Any, _training: bool) -> Written:
         "coeff": literal(module.coeff),
     }
     return Written("Reduce", args, {})
-
-
-@writes("ArgMax")
-def arg_max(module: Any, _training: bool) -> Written | None:
-    """The place of the largest value along an axis."""
-    if module.axis is None:
-        return None
-    args = {"axis": module.axis, "top_k": module.top_k, "values": module.values}
-    return Written("ArgMax", args, {})
 
 
 def _numbers(kind: str, module: Any, *names: str) -> Written:

@@ -44,14 +44,14 @@ def linear(module: nn.Linear, _training: bool) -> Written:
 
 
 @writes("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-def batch_norm(module: Any, training: bool) -> Written | None:
+def batch_norm(module: Any, training: bool) -> Written | str:
     """torch.nn's BatchNorm of the same statistics.
 
     In TEST it may use the batch's own statistics; in TRAIN frozen ones have no class in torch.nn.
     """
     of_batch = module.global_stats is False
     if module.global_stats is True and training:
-        return None
+        return "in TRAIN torch.nn has no BatchNorm of frozen statistics"
     args = {
         "num_features": module.num_features,
         "eps": literal(module.eps),
@@ -91,7 +91,10 @@ def adaptive_pool(module: Any, _training: bool) -> Written:
     return Written(f"nn.{type(module).__name__}", args, {})
 
 
-@writes("ReLU", "Sigmoid", "Tanh", "SiLU", "Softplus")
+@writes(
+    "ReLU", "Sigmoid", "Tanh", "SiLU", "Softplus", "ReLU6", "SELU", "Mish", "Hardswish",
+    "Hardsigmoid",
+)  # fmt: skip
 def activation(module: nn.Module, _training: bool) -> Written:
     """An activation without numbers."""
     args = {"inplace": module.inplace} if isinstance(module, nn.ReLU) else {}
@@ -124,10 +127,25 @@ def elu(module: nn.ELU, _training: bool) -> Written:
     return Written("nn.ELU", {"alpha": literal(module.alpha)}, {})
 
 
-@writes("Dropout")
-def dropout(module: nn.Dropout, _training: bool) -> Written:
-    """Dropout."""
-    return Written("nn.Dropout", {"p": literal(module.p)}, {})
+@writes("Dropout", "Dropout1d", "Dropout2d")
+def dropout(module: nn.Dropout | nn.Dropout1d | nn.Dropout2d, _training: bool) -> Written:
+    """Dropout, of values or of channels."""
+    return Written(f"nn.{type(module).__name__}", {"p": literal(module.p)}, {})
+
+
+@writes("ChannelShuffle")
+def channel_shuffle(module: nn.ChannelShuffle, _training: bool) -> Written:
+    """Channels dealt out anew."""
+    return Written("nn.ChannelShuffle", {"groups": module.groups}, {})
+
+
+@writes("ZeroPad2d", "ConstantPad2d")
+def pad(module: nn.ConstantPad2d, _training: bool) -> Written:
+    """A margin around pictures."""
+    args: dict[str, Any] = {"padding": square(module.padding)}
+    if not isinstance(module, nn.ZeroPad2d):
+        args["value"] = literal(module.value)
+    return Written(f"nn.{type(module).__name__}", args, {})
 
 
 @writes("Softmax")

@@ -64,7 +64,9 @@ class Bracketed(Text):
             return [self.with_comment(flat)]
         found = [space + before + self.head]
         inner = " " * (indent + 4) + ", ".join(part.flat for part in self.parts)
-        if not self.breaks and len(inner) <= WIDTH:
+        # the parts of a list or a dict never share a line of their own
+        shared = not self.head.endswith(("[", "{"))
+        if shared and not self.breaks and len(inner) <= WIDTH:
             found.append(inner)
         else:
             for part in self.parts:

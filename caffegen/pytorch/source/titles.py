@@ -26,6 +26,10 @@ def _title(definition: ClassDef) -> tuple[str, str]:
     convs = [leaf for leaf in leaves if leaf.call.kind.startswith("nn.Conv")]
     kernels = [leaf.call.args["kernel_size"] for leaf in convs]
     forms = {join.form for join in joins}
+    if any(leaf.call.kind == "nn.ChannelShuffle" for leaf in leaves):
+        return "ShuffleUnit", "Convolutions by groups, and the channels dealt out anew."
+    if "axpy" in forms and any("Pool" in leaf.call.kind for leaf in leaves):
+        return "SqueezeExcitationBlock", "A residual block that scales each of its channels."
     if any(isinstance(item, Block) and item.optional for item in body) and "sum" in forms:
         always = not definition.switches and any(
             item.body for item in body if isinstance(item, Block) and item.optional
@@ -45,6 +49,8 @@ def _title(definition: ClassDef) -> tuple[str, str]:
         return "GatedBlock", "A block that multiplies one way by another."
     if not convs and (forms & {"concat", "narrow"}):
         return "PadChannels", "A smaller picture, with zeros as further channels."
+    if {"split", "concat"} <= forms and len(convs) <= 1:
+        return "Regroup", "Channels cut apart and joined again along another axis."
     if "concat" in forms:
         return _joined(joins, convs)
     if not joins:

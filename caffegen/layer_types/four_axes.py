@@ -1,0 +1,22 @@
+"""Layers that count every bottom as (N, C, H, W), as the oldest parts of Caffe and many forks do."""
+
+from __future__ import annotations
+
+from .base import Definition, Shape
+
+__all__ = ["four_axes"]
+
+
+def four_axes(definition: Definition, bottom: Shape) -> Shape:
+    """The shape as num, channels, height and width: missing axes are 1 (blob.hpp, LegacyShape).
+
+    Refuses a bottom of more axes, as Caffe does.
+    """
+    if len(bottom) > 4:
+        definition.refuse(
+            "more-than-four-axes",
+            f"{definition.type} takes blobs of up to 4 axes; the bottom has {len(bottom)}",
+            "layer.bottom",
+            index=0,
+        )
+    return bottom + (1,) * (4 - len(bottom))

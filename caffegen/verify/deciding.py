@@ -1,0 +1,131 @@
+"""Layers that sort, cut off or round, and the net in which they read another runtime's values.
+
+Two runtimes whose maps agree to the seventh digit may put two boxes of nearly equal scores in another
+order, or round a corner to another cell; what such a layer gives then differs by a lot, and so does
+all behind it. That is no fault of either, and none of it can be told by a wider tolerance. Given the
+same bottoms, bit by bit, such a layer and those behind it have to agree like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from caffegen.loader import Net, loads
+from caffegen.text import Message
+
+if TYPE_CHECKING:
+    from caffegen.net import Node
+
+__all__ = ["Cut", "cut_before", "deciding_layers", "made_from", "what_it_decides"]
+
+_SORTS = "sorts boxes by their scores and cuts them off"
+_LARGEST = "takes the largest value's place"
+_ROUNDS = "rounds regions to cells"
+_DECIDING = {
+    "Accuracy": _LARGEST,
+    "ArgMax": _LARGEST,
+    "DetectionOutput": _SORTS,
+    "PSROIPooling": _ROUNDS,
+    "Proposal": _SORTS,
+    "ROIAlign": _ROUNDS,
+    "ROIPooling": _ROUNDS,
+    "RegionOutput": _SORTS,
+    "Threshold": "compares values with a bound",
+    "YoloDetectionOutput": _SORTS,
+    "Yolov3DetectionOutput": _SORTS,
+    "rpn.proposal_layer.ProposalLayer": _SORTS,
+}
+
+
+class Cut(NamedTuple):
+    """A net whose deciding layers read inputs of their own, and the values of these inputs."""
+
+    net: Net
+    inputs: dict[str, Any]
+
+
+def what_it_decides(node: Node) -> str:
+    """What the layer does by which small differences become large, `""` for one that does not."""
+    if node.type == "Pooling" and len(node.outputs) > 1:
+        # its mask
+        return _LARGEST
+    return _DECIDING.get(node.type if node.definition is None else node.definition.type, "")
+
+
+def deciding_layers(net: Net) -> list[Node]:
+    """The layers that sort, cut off or round, in the order of the net."""
+    return [node for node in net.graph.nodes if what_it_decides(node)]
+
+
+def made_from(nodes: Sequence[Node]) -> set[int]:
+    """The `id`s of all values that these layers make, and those behind them."""
+    found: set[int] = set()
+    left = list(nodes)
+    while left:
+        for value in left.pop().outputs:
+            if id(value) not in found:
+                found.add(id(value))
+                left.extend(value.readers)
+    return found
+
+
+def cut_before(
+    net: Net, nodes: Sequence[Node], values: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> Cut:
+    """The net with Input layers for what these layers read, as far as it is in `values`.
+
+    What the caller of the net gives, `inputs`, is read as before. Raises NetError where the layers
+    do not fit the shapes of the values.
+    """
+    taken = {*net.graph.final, *inputs}
+    given: dict[str, str] = {}
+    layers = {node.index: node.message for node in nodes}
+    for node in nodes:
+        bottoms = []
+        for value in node.inputs:
+            name = "" if value is None else value.name
+            is_last = value is not None and net.graph.final.get(name) is value
+            if is_last and name in values and name not in inputs:
+                given.setdefault(name, _free_name(f"{name}/given", taken))
+            bottoms.append(given.get(name, name) if is_last else name)
+        layers[node.index] = _with_bottoms(node.message, bottoms)
+    message = net.message.shallow_copy()
+    message.set(
+        "layer",
+        [
+            *(_input_layer(message, given[name], values[name].shape) for name in given),
+            *(layers.get(node.index, node.message) for node in net.graph.nodes),
+        ],
+    )
+    made = loads(
+        message, phase=net.phase, stages=tuple(net.state.stages), level=net.state.level,
+        inputs={name: tuple(array.shape) for name, array in inputs.items()},
+        dialect=_dialect_of(net),
+    )  # fmt: skip
+    made.weights = net.weights
+    return Cut(made, {given[name]: values[name] for name in given})
+
+
+def _free_name(wanted: str, taken: Collection[str]) -> str:
+    while wanted in taken:
+        wanted += "'"
+    return wanted
+
+
+def _with_bottoms(layer: Message, bottoms: Sequence[str]) -> Message:
+    found = layer.shallow_copy()
+    found.set("bottom", bottoms)
+    return found
+
+
+def _input_layer(net: Message, blob: str, shape: Sequence[int]) -> Message:
+    layer = Message(net.field("layer").type, name=blob, type="Input", top=[blob])
+    layer.add("input_param").add("shape").set("dim", shape)
+    return layer
+
+
+def _dialect_of(net: Net) -> str:
+    """The fork that the net was loaded for, where that is decided."""
+    definitions = (node.definition for node in net.graph.nodes)
+    return next((found.dialect for found in definitions if found is not None), "")
