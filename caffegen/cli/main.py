@@ -126,5 +126,13 @@ def _parameter_sentence(error: click.BadParameter, param: click.Parameter) -> st
 def _near(word: str, candidates: Sequence[str]) -> str:
     from caffegen.schema.suggest import nearest
 
-    found = nearest(word, candidates)
+    found = nearest(word, candidates) or _nearest_number(word, candidates)
     return f"; did you mean `{found}`?" if found else ""
+
+
+def _nearest_number(word: str, candidates: Sequence[str]) -> str | None:
+    """The choice of a width or a version that is nearest, where all are numbers."""
+    try:
+        return min(candidates, key=lambda other: abs(float(other) - float(word)), default=None)
+    except ValueError:
+        return None

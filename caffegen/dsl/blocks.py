@@ -6,7 +6,7 @@ to do depends on both. Names are the caller's: every style of a network has its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import DslError
@@ -14,17 +14,26 @@ from .namespaces import layers as L  # noqa: N812
 from .net_spec import NetSpec, Top
 
 __all__ = [
+    "ORDERS",
     "SHORTCUTS",
     "BlockNames",
+    "Branches",
     "Conv",
     "Feature",
+    "Join",
+    "Order",
     "Recipe",
     "UnitNames",
+    "activate",
+    "add",
     "conv_bn_scale_relu",
+    "convolve",
     "max_pool",
+    "pad_channels",
     "pooled_size",
     "residual_block",
     "shortcut",
+    "subsample",
 ]
 
 SHORTCUTS = ("A", "B", "C")
@@ -73,6 +82,104 @@ class Conv(NamedTuple):
     num_output: int
     kernel_size: int
     stride: int = 1
+    group: int = 1
+
+    def size(self, size: int) -> int:
+        """The height of what it makes of a blob of this height."""
+        return (size + 2 * (self.kernel_size // 2) - self.kernel_size) // self.stride + 1
+
+
+class Order(NamedTuple):
+    """Where a block normalises and activates: words of `conv`, `bn` and `relu`.
+
+    `unit` is what stands for each convolution of the main path, `last` for the last one, and `after`
+    is what follows the sum.
+    """
+
+    unit: tuple[str, ...]
+    last: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """What a block does to its input before it convolves: its pre-activation."""
+        return self.unit[: self.unit.index("conv")]
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the main path ends normalised, so that a projection has to be, too."""
+        return "bn" in self.last[self.last.index("conv") :]
+
+
+# He et al. 2016, "Identity Mappings in Deep Residual Networks", Figure 4 (a) to (e)
+ORDERS = {
+    "original": Order(("conv", "bn", "relu"), ("conv", "bn"), ("relu",)),
+    "bn-after": Order(("conv", "bn", "relu"), ("conv",), ("bn", "relu")),
+    "relu-before": Order(("conv", "bn", "relu"), ("conv", "bn", "relu")),
+    "relu-only": Order(("relu", "conv", "bn"), ("relu", "conv", "bn")),
+    "full": Order(("bn", "relu", "conv"), ("bn", "relu", "conv")),
+}
+
+
+class Branches(NamedTuple):
+    """What a block joins: its input, its shortcut, its main path, and the stride of both."""
+
+    bottom: Feature
+    shortcut: Feature
+    main: Feature
+    stride: int
+
+
+Join = Callable[[NetSpec, BlockNames, Branches], Top]
+
+
+def convolve(
+    net: NetSpec,
+    bottom: Feature,
+    name: str,
+    convolution: Conv,
+    recipe: Recipe,
+    *,
+    bias: bool = False,
+) -> Feature:
+    """A convolution alone."""
+    fields: dict[str, Any] = {
+        "num_output": convolution.num_output,
+        "kernel_size": convolution.kernel_size,
+        "pad": convolution.kernel_size // 2,
+        "stride": convolution.stride,
+        **recipe.convolution,
+    }
+    if convolution.group > 1:
+        fields["group"] = convolution.group
+    if not bias:
+        fields["bias_term"] = False
+    top = net[name] = L.Convolution(bottom.top, **fields)
+    return Feature(top, convolution.num_output, convolution.size(bottom.size))
+
+
+def activate(
+    net: NetSpec,
+    bottom: Feature,
+    words: Iterable[str],
+    names: UnitNames,
+    recipe: Recipe,
+    *,
+    keep: bool = False,
+) -> Feature:
+    """BatchNorm with its Scale (`bn`) and ReLU (`relu`), in place; with `keep` into a blob of its own.
+
+    Caffe's BatchNorm only normalises: the learned scale and shift are the Scale layer's.
+    """
+    top = bottom.top
+    for word in words:
+        in_place = not keep or top is not bottom.top
+        if word == "relu":
+            top = net[names.relu] = L.ReLU(top, in_place=in_place)
+        else:
+            top = net[names.batch_norm] = L.BatchNorm(top, in_place=in_place, **recipe.batch_norm)
+            top = net[names.scale] = L.Scale(top, in_place=True, bias_term=True)
+    return bottom._replace(top=top)
 
 
 def conv_bn_scale_relu(
@@ -85,27 +192,16 @@ def conv_bn_scale_relu(
     bias: bool = False,
     relu: bool = True,
 ) -> Feature:
-    """Convolution, BatchNorm, Scale and ReLU; all but the first in place.
+    """Convolution, BatchNorm, Scale and ReLU; all but the first in place."""
+    feature = convolve(net, bottom, names.conv, convolution, recipe, bias=bias)
+    return activate(net, feature, ("bn", "relu") if relu else ("bn",), names, recipe)
 
-    Caffe's BatchNorm only normalises: the learned scale and shift are the Scale layer's.
-    """
-    num_output, kernel_size, stride = convolution
-    pad = kernel_size // 2
-    fields: dict[str, Any] = {
-        "num_output": num_output,
-        "kernel_size": kernel_size,
-        "pad": pad,
-        "stride": stride,
-        **recipe.convolution,
-    }
-    if not bias:
-        fields["bias_term"] = False
-    top = net[names.conv] = L.Convolution(bottom.top, **fields)
-    top = net[names.batch_norm] = L.BatchNorm(top, in_place=True, **recipe.batch_norm)
-    top = net[names.scale] = L.Scale(top, in_place=True, bias_term=True)
-    if relu:
-        top = net[names.relu] = L.ReLU(top, in_place=True)
-    return Feature(top, num_output, (bottom.size + 2 * pad - kernel_size) // stride + 1)
+
+def add(net: NetSpec, names: BlockNames, branches: Branches) -> Top:
+    """The sum of shortcut and main path, which is what makes a block residual."""
+    top: Top = L.Eltwise(branches.shortcut.top, branches.main.top)
+    net[names.sum] = top
+    return top
 
 
 def residual_block(
@@ -115,27 +211,47 @@ def residual_block(
     convolutions: Sequence[Conv],
     recipe: Recipe,
     option: str,
+    *,
+    order: Order = ORDERS["original"],
+    join: Join = add,
+    activated: bool = False,
+    dropout: float = 0,
+    projection: int = 1,
 ) -> Feature:
-    """Two convolutions (basic) or three (bottleneck), added to the shortcut, then a ReLU.
+    """Two convolutions (basic) or three (bottleneck), joined with the shortcut, then a ReLU.
 
-    `option` is the shortcut's (A, B or C); without one ("") the block is plain.
+    `option` is the shortcut's (A, B or C); without one ("") the block is plain. `order` is where it
+    normalises and activates; `activated` says that the input has been through the pre-activation
+    already. `dropout` is the share dropped of what the last convolution reads, `projection` the
+    kernel of a projection.
     """
-    num_output = convolutions[-1].num_output
     stride = 1
     for convolution in convolutions:
         stride *= convolution.stride
-    shorter = shortcut(net, bottom, names.projection, num_output, stride, recipe, option)
-    feature = bottom
+    before = () if activated else order.before
+    feature = activate(net, bottom, before, names.main[0], recipe, keep=True)
+    shorter = shortcut(
+        net, bottom, names.projection, convolutions[-1].num_output, stride, recipe, option,
+        projected=feature, norm=order.normalised, kernel_size=projection,
+    )  # fmt: skip
     last = len(convolutions) - 1
     for index, convolution in enumerate(convolutions):
-        feature = conv_bn_scale_relu(
-            net, feature, names.main[index], convolution, recipe, relu=index < last
-        )
-    top = feature.top
+        unit = names.main[index]
+        words = order.last if index == last else order.unit
+        at = words.index("conv")
+        if index:
+            feature = activate(net, feature, words[:at], unit, recipe)
+        if dropout and index == last:
+            top = L.Dropout(feature.top, in_place=True, dropout_ratio=dropout)
+            net[f"{unit.conv}_dropout"] = top
+            feature = feature._replace(top=top)
+        feature = convolve(net, feature, unit.conv, convolution, recipe)
+        feature = activate(net, feature, words[at + 1 :], unit, recipe)
+    end = UnitNames(names.sum, f"{names.sum}_bn", f"{names.sum}_scale", names.relu)
     if shorter is not None:
-        top = net[names.sum] = L.Eltwise(shorter.top, top)
-    top = net[names.relu] = L.ReLU(top, in_place=True)
-    return Feature(top, num_output, feature.size)
+        top = join(net, names, Branches(bottom, shorter, feature, stride))
+        feature = feature._replace(top=top)
+    return activate(net, feature, order.after, end, recipe)
 
 
 def shortcut(
@@ -146,46 +262,57 @@ def shortcut(
     stride: int,
     recipe: Recipe,
     option: str,
+    *,
+    projected: Feature | None = None,
+    norm: bool = True,
+    kernel_size: int = 1,
 ) -> Feature | None:
     """The shortcut of a block by the paper's option; None for a plain block ("").
 
     A is the identity, with zeros for the channels that are new; B the identity where the shape
     stays and a projection where it changes; C a projection always (He et al. 2015, section 3.3).
+    A projection reads `projected`, if that is given, and is normalised unless `norm` is False.
     """
     if option == "":
         return None
     same_shape = stride == 1 and num_output == bottom.channels
     if option == "C" or (option == "B" and not same_shape):
-        projection = Conv(num_output, 1, stride)
-        return conv_bn_scale_relu(net, bottom, names, projection, recipe, relu=False)
+        convolution = Conv(num_output, kernel_size, stride)
+        feature = convolve(net, projected or bottom, names.conv, convolution, recipe)
+        return activate(net, feature, ("bn",) if norm else (), names, recipe)
     if option not in SHORTCUTS:
         raise DslError(f"`{option}` is no shortcut option; there are A, B and C")
     if same_shape:
         return bottom
-    sampled = _subsample(net, bottom, names.conv, stride) if stride > 1 else bottom
-    return _pad_channels(net, sampled, names.conv, num_output)
+    sampled = subsample(net, bottom, names.conv, stride) if stride > 1 else bottom
+    return pad_channels(net, sampled, names.conv, num_output)
 
 
-def _pad_channels(net: NetSpec, bottom: Feature, name: str, num_output: int) -> Feature:
+def pad_channels(net: NetSpec, bottom: Feature, name: str, num_output: int) -> Feature:
     """Zeros behind the channels: copies of the blob times 0, since Caffe has no layer of zeros.
 
     The zeros are exact in Caffe (power_layer.cpp fills them in); a runtime that multiplies gives
     NaN where the blob itself is infinite or NaN, which by then every later layer is, too.
     """
     copies, rest = divmod(num_output, bottom.channels)
-    if rest or not copies:
+    if not copies:
         raise DslError(
-            f"`{name}`: option A pads {bottom.channels} channels to a multiple of them, "
-            f"not to {num_output}"
+            f"`{name}`: zeros make {bottom.channels} channels more, not fewer, so not {num_output}"
         )
-    if copies == 1:
+    if num_output == bottom.channels:
         return bottom
     zeros = net[f"{name}_zeros"] = L.Power(bottom.top, scale=0)
-    top = net[name] = L.Concat(bottom.top, *[zeros] * (copies - 1))
+    parts = [bottom.top, *[zeros] * (copies - 1)]
+    if rest:
+        few, spare = L.Slice(zeros, ntop=2, slice_point=rest)
+        net[f"{name}_few"], net[f"{name}_spare"] = few, spare
+        net[f"{name}_rest"] = L.Silence(spare, ntop=0)
+        parts.append(few)
+    top = net[name] = L.Concat(*parts)
     return Feature(top, num_output, bottom.size)
 
 
-def _subsample(net: NetSpec, bottom: Feature, name: str, stride: int) -> Feature:
+def subsample(net: NetSpec, bottom: Feature, name: str, stride: int) -> Feature:
     """Every `stride`-th row and column, from the first on, as a 1x1 convolution would read them.
 
     Average pooling of single pixels, after cutting off the rows and columns behind the last one

@@ -14,11 +14,26 @@ from .architecture import FAMILIES, Architecture, Depths, Option, ZooError, arch
 if TYPE_CHECKING:
     from .alexnet import alexnet
     from .caffenet import caffenet
+    from .densenet import densenet
+    from .fcn import fcn
     from .googlenet import googlenet
+    from .highway import highway
     from .lenet import lenet
+    from .mobilenet import mobilenet
+    from .plain import plain
+    from .preresnet import preresnet
+    from .pspnet import pspnet
     from .resnet import resnet
+    from .resnext import resnext
+    from .segnet import segnet
+    from .senet import senet
+    from .shufflenet import shufflenet
     from .squeezenet import squeezenet
+    from .ssd import ssd300
+    from .ssd512 import ssd512
+    from .unet import unet
     from .vgg import vgg
+    from .wideresnet import wideresnet
 
 __all__ = [
     "FAMILIES",
@@ -29,11 +44,26 @@ __all__ = [
     "alexnet",
     "architecture",
     "caffenet",
+    "densenet",
+    "fcn",
     "googlenet",
+    "highway",
     "lenet",
+    "mobilenet",
+    "plain",
+    "preresnet",
+    "pspnet",
     "resnet",
+    "resnext",
+    "segnet",
+    "senet",
+    "shufflenet",
     "squeezenet",
+    "ssd300",
+    "ssd512",
+    "unet",
     "vgg",
+    "wideresnet",
 ]
 
 

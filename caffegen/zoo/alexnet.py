@@ -13,11 +13,12 @@ from typing import NamedTuple
 from caffegen.dsl import NetSpec
 from caffegen.dsl.blocks import Feature
 
-from .architecture import Architecture, CallableFamily, Depths, Option, whole_number
-from .dataset import PHASES
+from .architecture import Architecture, CallableFamily, Depths, whole_number
+from .dataset import data_options
 from .published import ILSVRC12, RATES, Builder, filled
+from .recipe import TrainingRecipe
 
-__all__ = ["ARCHITECTURE", "OPTIONS", "Variant", "alexnet", "build"]
+__all__ = ["ARCHITECTURE", "OPTIONS", "RECIPE", "Variant", "alexnet", "build"]
 
 
 class Layer(NamedTuple):
@@ -63,23 +64,29 @@ def alexnet(
     input_size: int | None = None,
     batch: int | None = None,
     phase: str = "deploy",
+    data: str = "lmdb",
 ) -> NetSpec:
     """BVLC's AlexNet; 1000 classes and images of 227x227 unless given.
 
     `train_val` has data layers, fillers, accuracy and loss; `deploy` an Input, and ends in `prob`.
     """
     variant = Variant("AlexNet", active_bias=0.1, pool_first=False, rates=True)
-    return build(variant, classes, input_size, batch, phase)
+    return build(variant, classes, input_size, batch, phase, data)
 
 
 def build(
-    variant: Variant, classes: int | None, input_size: int | None, batch: int | None, phase: str
+    variant: Variant,
+    classes: int | None,
+    input_size: int | None,
+    batch: int | None,
+    phase: str,
+    data: str,
 ) -> NetSpec:
     """AlexNet or CaffeNet."""
     training = phase != "deploy"
     builder = Builder(
         variant.name, phase, ILSVRC12, batch, input_size,
-        rates=RATES if variant.rates or training else (), fillers=training,
+        rates=RATES if variant.rates or training else (), fillers=training, data=data,
     )  # fmt: skip
     number = whole_number("number of classes", classes, ILSVRC12.classes)
     feature = builder.data()
@@ -113,11 +120,13 @@ def _normalize_and_pool(
     return feature
 
 
-OPTIONS = (
-    Option("classes", "Number of classes (1000)."),
-    Option("input_size", "Height and width of the images (227)."),
-    Option("batch", "Images in a batch (1; in train_val 256)."),
-    Option("phase", "An Input and a Softmax, or data layers, fillers and a loss.", "deploy", PHASES),
+OPTIONS = data_options(1000, 227, 256, "data layers, fillers and a loss")
+
+RECIPE = TrainingRecipe(
+    source="BVLC's bvlc_alexnet/solver.prototxt",
+    batch=256, test_images=50000,
+    base_lr=0.01, lr_policy="step", policy={"gamma": 0.1, "stepsize": 100000},
+    max_iter=450000, weight_decay=5e-4,
 )  # fmt: skip
 
 ARCHITECTURE = Architecture(
@@ -127,6 +136,7 @@ ARCHITECTURE = Architecture(
     depths={"imagenet": Depths((8,), 8)},
     options=OPTIONS,
     build=alexnet,
+    recipes={"imagenet": RECIPE},
 )
 
 sys.modules[__name__].__class__ = CallableFamily

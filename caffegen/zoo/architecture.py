@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from caffegen.dsl import NetSpec
 from caffegen.errors import CaffegenError
 
+from .recipe import TrainingRecipe
+
 __all__ = [
     "FAMILIES",
     "Architecture",
@@ -21,17 +23,35 @@ __all__ = [
     "check_blob",
     "check_choice",
     "command_line",
+    "dataset_of",
+    "families",
     "listed",
     "nearest_number",
+    "recipe_of",
     "whole_number",
 ]
 
 # family, which is also its command -> the module that holds it
 FAMILIES = {
     "resnet": "caffegen.zoo.resnet",
+    "plain": "caffegen.zoo.plain",
+    "preresnet": "caffegen.zoo.preresnet",
+    "highway": "caffegen.zoo.highway",
+    "wideresnet": "caffegen.zoo.wideresnet",
+    "resnext": "caffegen.zoo.resnext",
+    "senet": "caffegen.zoo.senet",
     "vgg": "caffegen.zoo.vgg",
     "googlenet": "caffegen.zoo.googlenet",
     "squeezenet": "caffegen.zoo.squeezenet",
+    "mobilenet": "caffegen.zoo.mobilenet",
+    "densenet": "caffegen.zoo.densenet",
+    "shufflenet": "caffegen.zoo.shufflenet",
+    "fcn": "caffegen.zoo.fcn",
+    "unet": "caffegen.zoo.unet",
+    "segnet": "caffegen.zoo.segnet",
+    "pspnet": "caffegen.zoo.pspnet",
+    "ssd300": "caffegen.zoo.ssd",
+    "ssd512": "caffegen.zoo.ssd512",
     "alexnet": "caffegen.zoo.alexnet",
     "caffenet": "caffegen.zoo.caffenet",
     "lenet": "caffegen.zoo.lenet",
@@ -49,13 +69,15 @@ class Option(NamedTuple):
     """A choice that a family offers: a keyword of its builder and an option of its command.
 
     It is a flag where the default is False, a word where there are `choices`, otherwise a number.
-    A default of None depends on the other options; `help` says how.
+    A default of None depends on the other options; `help` says how. One that `sets_depth` says
+    which depth is built, so that none need be given.
     """
 
     name: str
     help: str
     default: int | str | bool | None = None
     choices: tuple[str, ...] = ()
+    sets_depth: bool = False
 
     @property
     def flag(self) -> str:
@@ -78,7 +100,12 @@ class Depths(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """A family of networks; `depths` are by dataset, `build` takes every option by its name."""
+    """A family of networks; `depths` are by dataset, `build` takes every option by its name.
+
+    `recipes` are by dataset, or by the value of an option, or the name of a flag, where its nets were
+    trained differently.
+    `variants` are the options that choose a depth where there is no option `depth`.
+    """
 
     name: str
     title: str
@@ -86,6 +113,8 @@ class Architecture(NamedTuple):
     depths: Mapping[str, Depths]
     options: tuple[Option, ...]
     build: Callable[..., NetSpec]
+    recipes: Mapping[str, TrainingRecipe] = {}
+    variants: Mapping[int, Mapping[str, Any]] = {}
 
 
 class CallableFamily(ModuleType):
@@ -97,23 +126,55 @@ class CallableFamily(ModuleType):
         return spec
 
 
+def families() -> tuple[str, ...]:
+    """The names of all families: those of caffegen, then those that installed packages add."""
+    from .plugins import plugins
+
+    return (*FAMILIES, *plugins().found)
+
+
 def architecture(name: str) -> Architecture:
     """The architecture of a family; only its own module is imported."""
-    check_choice("family", name, FAMILIES)
+    if name not in FAMILIES:
+        from .plugins import load_plugin, plugins
+
+        added = plugins().found
+        if name in added:
+            return load_plugin(added[name])
+        check_choice("family", name, (*FAMILIES, *added))
     found: Architecture = import_module(FAMILIES[name]).ARCHITECTURE
     return found
+
+
+def dataset_of(architecture: Architecture, values: Mapping[str, Any]) -> str:
+    """The dataset of a network: the one that was chosen, or the first that the family has."""
+    return values.get("dataset") or next(iter(architecture.depths))
+
+
+def recipe_of(architecture: Architecture, values: Mapping[str, Any]) -> TrainingRecipe:
+    """The recipe that a network was trained by; refused where none is known."""
+    chosen = {
+        option.name: values.get(option.name, option.default) for option in architecture.options
+    }
+    words = [name if value is True else str(value) for name, value in chosen.items()]
+    for key in (*words, dataset_of(architecture, values)):
+        if key in architecture.recipes:
+            return architecture.recipes[key]
+    raise ZooError(f"no recipe is known for {architecture.title}; write the solver by hand")
 
 
 def command_line(architecture: Architecture, values: Mapping[str, Any]) -> str:
     """The shortest command that builds this network: defaults are left out, the order is fixed.
 
-    The depth is always there, since it is what the network is called by.
+    The depth is always there, since it is what the network is called by, unless another option
+    has set it.
     """
+    chosen = [o for o in architecture.options if o.sets_depth and values.get(o.name) is not None]
     words = ["caffegen", architecture.name]
     for option in architecture.options:
         value = values.get(option.name, option.default)
-        if option.name == "depth" and value is None:
-            value = architecture.depths[values.get("dataset") or "imagenet"].usual
+        if option.name == "depth" and value is None and not chosen:
+            value = architecture.depths[dataset_of(architecture, values)].usual
         elif value == option.default:
             continue
         words += [option.flag] if option.default is False else [option.flag, str(value)]
@@ -131,11 +192,15 @@ def nearest_number(number: int, numbers: Iterable[int]) -> int:
     return min(numbers, key=lambda other: (abs(other - number), other))
 
 
-def check_choice(what: str, value: str, choices: Iterable[str]) -> None:
-    """Refuse a word that is none of the choices, with the nearest that is."""
+def check_choice(what: str, value: str | float, choices: Iterable[str]) -> str:
+    """The choice that a word is; refused, with the nearest that is one, when it is none.
+
+    A number is the choice that is written as it is.
+    """
     choices = tuple(choices)
-    if value in choices:
-        return
+    word = str(value)
+    if word in choices and not isinstance(value, bool):
+        return word
     from caffegen.schema.suggest import nearest
 
     near = nearest(str(value), choices)

@@ -11,7 +11,7 @@ import sys
 
 from caffegen.dsl import NetSpec
 
-from .alexnet import OPTIONS, Variant, build
+from .alexnet import OPTIONS, RECIPE, Variant, build
 from .architecture import Architecture, CallableFamily, Depths
 
 __all__ = ["ARCHITECTURE", "caffenet"]
@@ -28,13 +28,14 @@ def caffenet(
     input_size: int | None = None,
     batch: int | None = None,
     phase: str = "deploy",
+    data: str = "lmdb",
 ) -> NetSpec:
     """BVLC's reference CaffeNet; 1000 classes and images of 227x227 unless given.
 
     `train_val` has data layers, fillers, accuracy and loss; `deploy` an Input, and ends in `prob`.
     """
     variant = Variant("CaffeNet", active_bias=1, pool_first=True, rates=False)
-    return build(variant, classes, input_size, batch, phase)
+    return build(variant, classes, input_size, batch, phase, data)
 
 
 ARCHITECTURE = Architecture(
@@ -44,6 +45,7 @@ ARCHITECTURE = Architecture(
     depths={"imagenet": Depths((8,), 8)},
     options=OPTIONS,
     build=caffenet,
+    recipes={"imagenet": RECIPE._replace(source="BVLC's bvlc_reference_caffenet/solver.prototxt")},
 )
 
 sys.modules[__name__].__class__ = CallableFamily

@@ -14,9 +14,10 @@ from caffegen.dsl import NetSpec
 from caffegen.dsl import layers as L  # noqa: N812
 from caffegen.dsl.blocks import Feature
 
-from .architecture import Architecture, CallableFamily, Depths, Option, check_blob, whole_number
-from .dataset import PHASES
+from .architecture import Architecture, CallableFamily, Depths, check_blob, whole_number
+from .dataset import data_options
 from .published import ILSVRC12, RATES, Builder, filled
+from .recipe import TrainingRecipe
 
 __all__ = ["ARCHITECTURE", "googlenet"]
 
@@ -69,13 +70,14 @@ def googlenet(
     input_size: int | None = None,
     batch: int | None = None,
     phase: str = "deploy",
+    data: str = "lmdb",
 ) -> NetSpec:
     """BVLC's GoogLeNet; 1000 classes and images of 224x224 unless given.
 
     `train_val` has data layers, auxiliary classifiers, losses and accuracies; `deploy` an Input,
     and ends in `prob`.
     """
-    builder = Builder("GoogleNet", phase, _IMAGES, batch, input_size, rates=RATES)
+    builder = Builder("GoogleNet", phase, _IMAGES, batch, input_size, rates=RATES, data=data)
     number = whole_number("number of classes", classes, _IMAGES.classes)
     feature = _stem(builder, builder.data())
     for stage, modules in TABLE_1.items():
@@ -158,19 +160,22 @@ def _loss(builder: Builder, scores: Feature, head: str, layer: str, weight: floa
         builder.accuracy(scores.top, f"{head}/top-5", 5)
 
 
+_RECIPE = TrainingRecipe(
+    source="BVLC's bvlc_googlenet/quick_solver.prototxt, which trained the published model",
+    batch=32, test_images=50000,
+    base_lr=0.01, lr_policy="poly", policy={"power": 0.5},
+    max_iter=2400000, weight_decay=2e-4,
+    test_interval=4000, test_initialization=False, display=40, average_loss=40, snapshot=40000,
+)  # fmt: skip
+
 ARCHITECTURE = Architecture(
     name="googlenet",
     title="GoogLeNet",
     paper=_PAPER,
     depths={"imagenet": Depths((22,), 22)},
-    options=(
-        Option("classes", "Number of classes (1000)."),
-        Option("input_size", "Height and width of the images (224)."),
-        Option("batch", "Images in a batch (1; in train_val 32)."),
-        Option("phase", "An Input and a Softmax, or data layers, auxiliary classifiers and losses.",
-               "deploy", PHASES),
-    ),
+    options=data_options(1000, 224, 32, "data layers, auxiliary classifiers and losses"),
     build=googlenet,
-)  # fmt: skip
+    recipes={"imagenet": _RECIPE},
+)
 
 sys.modules[__name__].__class__ = CallableFamily

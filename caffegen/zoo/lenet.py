@@ -11,9 +11,10 @@ import sys
 
 from caffegen.dsl import NetSpec
 
-from .architecture import Architecture, CallableFamily, Depths, Option, whole_number
-from .dataset import PHASES
-from .published import Builder, Images
+from .architecture import Architecture, CallableFamily, Depths, whole_number
+from .dataset import Images, data_options
+from .published import Builder
+from .recipe import TrainingRecipe
 
 __all__ = ["ARCHITECTURE", "lenet"]
 
@@ -39,13 +40,14 @@ def lenet(
     input_size: int | None = None,
     batch: int | None = None,
     phase: str = "deploy",
+    data: str = "lmdb",
 ) -> NetSpec:
     """Caffe's LeNet; 10 classes and grey images of 28x28 unless given.
 
     `train_val` has data layers, accuracy and loss; `deploy` an Input, and ends in `prob`. The LMDBs
     hold images of the net's size: nothing is cropped.
     """
-    builder = Builder("LeNet", phase, _IMAGES, batch, input_size, rates=_RATES)
+    builder = Builder("LeNet", phase, _IMAGES, batch, input_size, rates=_RATES, data=data)
     feature = builder.data()
     for index, num_output in enumerate(CONVOLUTIONS, 1):
         feature = builder.convolution(feature, f"conv{index}", num_output, 5, _FILLERS)
@@ -58,18 +60,22 @@ def lenet(
     return builder.net
 
 
+_RECIPE = TrainingRecipe(
+    source="Caffe's examples/mnist/lenet_solver.prototxt",
+    batch=64, test_images=10000,
+    base_lr=0.01, lr_policy="inv", policy={"gamma": 1e-4, "power": 0.75},
+    max_iter=10000, weight_decay=5e-4,
+    test_interval=500, display=100, snapshot=5000,
+)  # fmt: skip
+
 ARCHITECTURE = Architecture(
     name="lenet",
     title="LeNet",
     paper=_PAPER,
     depths={"mnist": Depths((4,), 4)},
-    options=(
-        Option("classes", "Number of classes (10)."),
-        Option("input_size", "Height and width of the images (28)."),
-        Option("batch", "Images in a batch (1; in train_val 64)."),
-        Option("phase", "An Input and a Softmax, or data layers and a loss.", "deploy", PHASES),
-    ),
+    options=data_options(10, 28, 64),
     build=lenet,
+    recipes={"mnist": _RECIPE},
 )
 
 sys.modules[__name__].__class__ = CallableFamily

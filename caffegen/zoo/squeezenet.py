@@ -22,8 +22,9 @@ from .architecture import (
     check_choice,
     whole_number,
 )
-from .dataset import PHASES
+from .dataset import data_options
 from .published import ILSVRC12, Builder, filled
+from .recipe import TrainingRecipe
 
 __all__ = ["ARCHITECTURE", "squeezenet"]
 
@@ -80,21 +81,23 @@ _FILLERS = filled("xavier")
 
 
 def squeezenet(
-    version: str = "1.0",
+    version: str | float = "1.0",
     classes: int | None = None,
     input_size: int | None = None,
     batch: int | None = None,
     phase: str = "deploy",
+    data: str = "lmdb",
 ) -> NetSpec:
     """The SqueezeNet of a version; 1000 classes and images of 227x227 unless given.
 
     `train_val` has data layers, fillers, loss and accuracies; `deploy` an Input, and ends in `prob`.
     """
-    check_choice("version", version, VERSIONS)
+    version = check_choice("version", version, VERSIONS)
     facts = VERSIONS[version]
     builder = Builder(
-        f"SqueezeNet_v{version}", phase, _IMAGES, batch, input_size, fillers=phase != "deploy"
-    )
+        f"SqueezeNet_v{version}", phase, _IMAGES, batch, input_size,
+        fillers=phase != "deploy", data=data,
+    )  # fmt: skip
     number = whole_number("number of classes", classes, _IMAGES.classes)
     feature = builder.convolution(
         builder.data(), "conv1", facts.num_output, facts.kernel_size, _FILLERS,
@@ -149,6 +152,14 @@ def _losses(builder: Builder, scores: Feature, *, split: bool) -> None:
         builder.accuracy(scores.top, "accuracy_top5", 5, test_only=split)
 
 
+_RECIPE = TrainingRecipe(
+    source="the authors' SqueezeNet_v1.0/solver.prototxt",
+    batch=32, iter_size=16, test_images=50000,
+    base_lr=0.04, lr_policy="poly", policy={"power": 1.0},
+    max_iter=170000, weight_decay=2e-4,
+    test_initialization=False, display=40, average_loss=40, snapshot=1000, random_seed=42,
+)  # fmt: skip
+
 ARCHITECTURE = Architecture(
     name="squeezenet",
     title="SqueezeNet",
@@ -156,13 +167,10 @@ ARCHITECTURE = Architecture(
     depths={"imagenet": Depths((18,), 18)},
     options=(
         Option("version", "The paper's net, or its lighter successor.", "1.0", tuple(VERSIONS)),
-        Option("classes", "Number of classes (1000)."),
-        Option("input_size", "Height and width of the images (227)."),
-        Option("batch", "Images in a batch (1; in train_val 32)."),
-        Option("phase", "An Input and a Softmax, or data layers, fillers and losses.", "deploy",
-               PHASES),
+        *data_options(1000, 227, 32, "data layers, fillers and losses"),
     ),
     build=squeezenet,
-)  # fmt: skip
+    recipes={"imagenet": _RECIPE},
+)
 
 sys.modules[__name__].__class__ = CallableFamily

@@ -12,7 +12,7 @@ from caffegen import __version__
 from caffegen.cli.main import main
 from caffegen.schema import message_type
 from caffegen.text import Source, parse
-from caffegen.zoo import resnet
+from caffegen.zoo import FAMILIES, resnet
 
 PROGRAM = [sys.executable, "-m", "caffegen"]
 # what emitting must never wait for
@@ -200,7 +200,25 @@ def test_help_of_a_family(run):
 
 
 def test_architectures_as_a_table(run):
-    code, out, _ = run("architectures")
+    code, out, err = run("architectures", "resnet", "lenet")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["family", "dataset", "depth", "parameters", "MACs"],
+        ["resnet", "imagenet", "18", "11,689,512", "1,816,557,056"],
+        ["34", "21,797,672", "3,667,499,520"],
+    ]
+    assert [line.split()[:2] for line in lines if "cifar" in line] == [
+        ["cifar10", "20"], ["cifar100", "20"],
+    ]  # fmt: skip
+    assert [line.strip() for line in lines if "other" in line] == ["and any other 6n + 2"] * 2
+    assert lines[-1].split() == ["lenet", "mnist", "4", "431,080", "2,293,000"]
+    # columns stand below each other, whatever the numbers
+    assert len({len(line) for line in lines if "other" not in line}) == 1
+
+
+def test_architectures_without_figures(run):
+    code, out, _ = run("architectures", "--no-figures")
     lines = [line.split(maxsplit=2) for line in out.splitlines()]
     assert code == 0
     assert lines[:3] == [
@@ -208,15 +226,100 @@ def test_architectures_as_a_table(run):
         ["resnet", "imagenet", "18, 34, 50, 101 and 152"],
         ["cifar10", "20,", "32, 44, 56, 110, 1202 and any other 6n + 2"],
     ]
+    assert {line[0] for line in lines} >= set(FAMILIES)
 
 
 def test_architectures_as_json(run):
-    code, out, _ = run("architectures", "--format", "json")
+    code, out, _ = run("architectures", "--format", "json", "resnet", "mobilenet")
     families = {family["name"]: family for family in json.loads(out)}
     assert code == 0
-    assert families["resnet"]["datasets"]["imagenet"] == {
+    assert families["resnet"]["package"] is None
+    imagenet = families["resnet"]["datasets"]["imagenet"]
+    assert imagenet["figures"]["50"] == {"parameters": 25557096, "macs": 3868560384}
+    assert [int(depth) for depth in imagenet["figures"]] == imagenet["depths"]
+    assert {key: imagenet[key] for key in ("depths", "usual", "rule")} == {
         "depths": [18, 34, 50, 101, 152], "usual": 101, "rule": None,
     }  # fmt: skip
     assert families["resnet"]["datasets"]["cifar10"]["rule"] == "6n + 2"
     style = next(o for o in families["resnet"]["options"] if o["flag"] == "--style")
     assert (style["default"], style["choices"]) == ("original", ["original", "torchvision"])
+    # a depth that another option chooses
+    versions = families["mobilenet"]["datasets"]["imagenet"]["figures"]
+    assert versions["28"]["parameters"] != versions["53"]["parameters"]
+    _, out, _ = run("architectures", "--format", "json", "--no-figures", "resnet")
+    assert json.loads(out)[0]["datasets"]["imagenet"]["figures"] is None
+
+
+def test_architectures_that_there_are_none_of(run):
+    assert run("architectures", "resnt") == (
+        2, "", "caffegen: there is no family `resnt`; did you mean `resnet`?\n",
+    )  # fmt: skip
+
+
+def test_a_solver_beside_the_net(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    command = "resnet --depth 20 --dataset cifar10 --phase train_val"
+    files = "-o models/net.prototxt --solver models/solver.prototxt"
+    assert run(*command.split(), *files.split()) == (0, "", "")
+    text = (tmp_path / "models/solver.prototxt").read_text()
+    assert text.startswith(f"# caffegen {command}\n# The recipe of He et al. 2015, section 4.2.\n")
+    # the path holds from the folder that the command was called in
+    assert '\nnet: "models/net.prototxt"\nsnapshot_prefix: "models/net"\n' in text
+    assert (tmp_path / "models/net.prototxt").read_text() == run(*command.split())[1]
+    assert run("check", "--strict", "models/solver.prototxt", "models/net.prototxt")[0] == 0
+    assert sorted(os.listdir(tmp_path / "models")) == ["net.prototxt", "solver.prototxt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--solver s -o n",
+         "--solver needs --phase train_val: a net to deploy has no loss to learn from"),
+        ("--solver s --phase train_val",
+         "--solver needs -o FILE: the solver names the file of the net"),
+        ("--solver s --phase train_val -o -",
+         "--solver needs -o FILE: the solver names the file of the net"),
+        ("--solver ./s --phase train_val -o s",
+         "--solver and -o both name `s`; the solver is a file beside"),
+    ],
+    ids=["deploy", "no output", "standard output", "one file"],
+)  # fmt: skip
+@pytest.mark.parametrize("family", ["resnet", "lenet"])
+def test_solvers_that_can_not_be(run, tmp_path, monkeypatch, family, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert run(family, *arguments.split()) == (2, "", f"caffegen: {sentence}\n")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("data", ["hdf5", "input"])
+def test_data_that_caffe_does_not_transform_are_said(run, data):
+    _, out, _ = run("lenet", "--phase", "train_val", "--data", data)
+    command, note, *_ = out.splitlines()
+    assert command == f"# caffegen lenet --phase train_val --data {data}"
+    assert note.startswith("# ")
+    assert "mean, crops and mirror images are for" in note
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("mobilenet --width 0.6",
+         "--width: `0.6` is not one of 1.4, 1.0, 0.75, 0.5, 0.35, 0.25; did you mean `0.5`?"),
+        ("resnet --data hdf", "--data: `hdf` is not one of lmdb, imagedata, hdf5, input; did you "
+                              "mean `hdf5`?"),
+        ("resnet --dataset cifar", "--dataset: `cifar` is not one of imagenet, cifar10, cifar100; "
+                                   "did you mean `cifar10`?"),
+    ],
+    ids=["number", "word", "dataset"],
+)  # fmt: skip
+def test_the_nearest_of_what_there_is(run, arguments, sentence):
+    assert run(*arguments.split()) == (2, "", f"caffegen: {sentence}\n")
+
+
+def test_help_of_every_family(run):
+    for family in FAMILIES:
+        code, out, err = run(family, "--help")
+        assert (code, err) == (0, ""), family
+        assert "--data" in out
+        assert "--solver" in out

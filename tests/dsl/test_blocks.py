@@ -57,6 +57,24 @@ def test_shortcut_a_samples_and_pads_with_zeros(size, stride, copies):
     assert net[name] is feature.top
 
 
+@pytest.mark.parametrize("num_output", [3, 4, 5, 7, 8])
+def test_any_number_of_channels_is_padded(num_output):
+    net, data = start(3)
+    feature = blocks.pad_channels(net, data, "padded", num_output)
+    array = pictures(3, 8)
+    if num_output == 3:
+        assert feature == data
+        return
+    expected = np.zeros((1, num_output, 8, 8), "f")
+    expected[:, :3] = array
+    np.testing.assert_array_equal(run(net, "padded", array), expected)
+    assert feature == (net.padded, num_output, 8)
+    # nothing but the padded blob is left unread
+    layers = net.to_message().layer
+    read = {blob for layer in layers for blob in layer.bottom}
+    assert [b for layer in layers for b in layer.top if b not in read] == ["padded"]
+
+
 def test_shortcut_a_has_no_parameters():
     net, data = start()
     blocks.shortcut(net, data, UNIT, 8, 2, Recipe(), "A")
@@ -92,10 +110,9 @@ def test_where_shortcuts_project(option, num_output, stride, expected):
     ("option", "num_output", "sentence"),
     [
         ("D", 4, "`D` is no shortcut option; there are A, B and C"),
-        ("A", 3, "`conv`: option A pads 2 channels to a multiple of them, not to 3"),
-        ("A", 1, "`conv`: option A pads 2 channels to a multiple of them, not to 1"),
+        ("A", 1, "`conv`: zeros make 2 channels more, not fewer, so not 1"),
     ],
-    ids=["option", "not a multiple", "fewer"],
+    ids=["option", "fewer"],
 )
 def test_shortcuts_that_can_not_be(option, num_output, sentence):
     net, data = start()
@@ -161,3 +178,69 @@ def test_a_block_adds_its_shortcut(option):
     sums = [layer for layer in layers if layer.type == "Eltwise"]
     assert [list(layer.bottom) for layer in sums] == ([["p", "b"]] if option else [])
     assert last.top == (["sum"] if option else ["b"])
+
+
+# Figure 4 of He et al. 2016: the layers of a block in each order, the convolutions as `weight`
+@pytest.mark.parametrize(
+    ("order", "layers"),
+    [
+        ("original", "weight BN ReLU weight BN + ReLU"),
+        ("bn-after", "weight BN ReLU weight + BN ReLU"),
+        ("relu-before", "weight BN ReLU weight BN ReLU +"),
+        ("relu-only", "ReLU weight BN ReLU weight BN +"),
+        ("full", "BN ReLU weight BN ReLU weight +"),
+    ],
+)
+def test_orders_of_activation(order, layers):
+    net, data = start(4)
+    feature = blocks.residual_block(
+        net, data, BLOCK, (Conv(4, 3), Conv(4, 3)), Recipe(), "B", order=blocks.ORDERS[order]
+    )
+    words = {"Convolution": "weight", "BatchNorm": "BN", "ReLU": "ReLU", "Eltwise": "+"}
+    assert " ".join(words[kind] for kind in types(net) if kind != "Scale") == layers
+    assert feature == (feature.top, 4, 8)
+    # the identity reads what the block was given: nothing works in place on that
+    readers = [layer for layer in net.to_message().layer if "data" in layer.bottom]
+    assert len(readers) == 2
+    assert all("data" not in layer.top for layer in readers)
+
+
+@pytest.mark.parametrize(
+    ("order", "activated", "projection"),
+    [
+        ("original", False, ["data", "p", "p"]),
+        ("bn-after", False, ["data"]),
+        ("relu-before", False, ["data", "p", "p"]),
+        ("relu-only", False, ["a_relu", "p", "p"]),
+        ("full", False, ["a_bn"]),
+        ("full", True, ["data"]),
+    ],
+)
+def test_what_a_projection_reads(order, activated, projection):
+    net, data = start()
+    blocks.residual_block(
+        net, data, BLOCK, (Conv(4, 3, 2), Conv(4, 3)), Recipe(), "B",
+        order=blocks.ORDERS[order], activated=activated,
+    )  # fmt: skip
+    layers = net.to_message().layer
+    assert [x.bottom[0] for x in layers if x.name in ("p", "p_bn", "p_scale")] == projection
+    first = next(x for x in layers if x.name == "a")
+    assert first.bottom == [projection[0]]
+
+
+def test_dropout_stands_before_the_last_convolution():
+    net, data = start(4)
+    blocks.residual_block(
+        net, data, BLOCK, (Conv(4, 3), Conv(4, 3)), Recipe(), "B",
+        order=blocks.ORDERS["full"], dropout=0.3,
+    )  # fmt: skip
+    names = [layer.name for layer in net.to_message().layer]
+    assert names[-4:] == ["b_relu", "b_dropout", "b", "sum"]
+
+
+def test_groups():
+    net, data = start(4)
+    feature = blocks.convolve(net, data, "conv", Conv(8, 3, 2, 4), Recipe())
+    layer = net.to_message().layer[-1]
+    assert (layer.convolution_param.group, layer.convolution_param.bias_term) == (4, False)
+    assert (feature.channels, feature.size) == (8, 4)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 
+import caffegen.zoo
 from caffegen.zoo import FAMILIES, Option, ZooError, architecture
-from caffegen.zoo.architecture import check_blob, command_line, listed, nearest_number
+from caffegen.zoo.architecture import check_blob, check_choice, command_line, listed, nearest_number
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -23,9 +25,46 @@ def test_every_family_describes_itself(name):
         assert option.default is None or not option.choices or option.default in option.choices
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_options_are_the_builders_parameters(name):
+    family = architecture(name)
+    parameters = inspect.signature(family.build).parameters
+    assert {option.name: option.default for option in family.options} == {
+        key: parameter.default for key, parameter in parameters.items()
+    }
+    assert {"classes", "input_size", "batch", "phase", "data"} <= set(parameters)
+    # every module can be called by the name of its family, and is listed
+    assert getattr(caffegen.zoo, name).ARCHITECTURE is family
+    assert name in caffegen.zoo.__all__
+
+
 def test_no_family_of_that_name():
     with pytest.raises(ZooError, match=r"there is no family `resnt`; did you mean `resnet`\?"):
         architecture("resnt")
+
+
+@pytest.mark.parametrize("value", [2, "2"], ids=repr)
+def test_a_number_is_the_choice_that_is_written_as_it_is(value):
+    assert check_choice("version", value, ("1", "2")) == "2"
+    assert check_choice("width", 1.5, ("0.5", "1.5")) == "1.5"
+
+
+@pytest.mark.parametrize("value", [3, 2.0, True, "two"], ids=repr)
+def test_other_numbers_are_no_choice(value):
+    with pytest.raises(ZooError, match=f"^there is no version `{value}`; there is 1 and 2$"):
+        check_choice("version", value, ("1", "2"))
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [("mobilenet", {"version": 2}), ("shufflenet", {"version": 2}), ("shufflenet", {"groups": 8}),
+     ("squeezenet", {"version": 1.1})],
+    ids=str,
+)  # fmt: skip
+def test_versions_may_be_numbers(family, options):
+    words = {key: str(value) for key, value in options.items()}
+    build = architecture(family).build
+    assert build(**options).to_prototxt() == build(**words).to_prototxt()
 
 
 @pytest.mark.parametrize(
@@ -43,6 +82,19 @@ def test_no_family_of_that_name():
 )  # fmt: skip
 def test_the_shortest_command(values, command):
     assert command_line(architecture("resnet"), values) == command
+
+
+@pytest.mark.parametrize(
+    ("values", "command"),
+    [
+        ({}, "caffegen vgg --depth 16"),
+        ({"configuration": "C"}, "caffegen vgg --configuration C"),
+        ({"configuration": "E", "depth": 19}, "caffegen vgg --depth 19 --configuration E"),
+    ],
+    ids=["depth", "configuration", "both"],
+)
+def test_an_option_that_sets_the_depth(values, command):
+    assert command_line(architecture("vgg"), values) == command
 
 
 def test_flags_are_written_with_hyphens():

@@ -174,17 +174,6 @@ def test_check_is_clean(name, options, phase):
     assert found == published
 
 
-# Small images and few classes; every layer is there
-THIN = {"alexnet": 67, "caffenet": 67, "googlenet": 64, "squeezenet": 64, "vgg": 32, "lenet": 28}
-
-
-@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=ids(VARIANTS))
-def test_torch_onnxruntime_and_opencv_agree(name, options):
-    report = verify.compare(filled(name, input_size=THIN[name], classes=10, **options))
-    assert report.compared == ("torch", "onnxruntime", "opencv")
-    assert report.ok, report.verdict
-
-
 # The smallest images that each takes, and some that no pooling divides
 @pytest.mark.parametrize(
     ("name", "options"),

@@ -1,3 +1,4 @@
+# ruff: noqa: C408 - options are keywords
 from __future__ import annotations
 
 import pytest
@@ -7,7 +8,7 @@ import caffegen
 from caffegen import pytorch
 from caffegen.analysis.fill import fill_params
 from caffegen.analysis.summary import summarize
-from caffegen.zoo import vgg
+from caffegen.zoo import ZooError, vgg
 from caffegen.zoo.vgg import TABLE_1
 from tests.zoo.test_torchvision_style import models  # noqa: F401 - a fixture
 
@@ -46,6 +47,64 @@ def test_parameters_of_table_2(depth, millions):
 def test_sixteen_is_the_usual_depth():
     assert vgg().to_prototxt() == vgg(16).to_prototxt()
     assert vgg(16).to_message().name == "VGG_ILSVRC_16_layers"
+
+
+# Table 2 again, by the columns of Table 1
+@pytest.mark.parametrize(
+    ("configuration", "depth", "millions"),
+    [("A", 11, 133), ("A-LRN", 11, 133), ("B", 13, 133), ("C", 16, 134), ("D", 16, 138),
+     ("E", 19, 144)],
+)  # fmt: skip
+def test_configurations_of_table_1(configuration, depth, millions):
+    spec = vgg(configuration=configuration)
+    assert len(of_type(spec, "Convolution", "InnerProduct")) == depth
+    assert round(summarize(caffegen.loads(spec).graph).params / 1e6) == millions
+
+
+@pytest.mark.parametrize(("configuration", "depth"), [("A", 11), ("B", 13), ("D", 16), ("E", 19)])
+def test_a_configuration_is_its_depth(configuration, depth):
+    assert vgg(configuration=configuration).to_prototxt() == vgg(depth).to_prototxt()
+    assert vgg(depth, configuration).to_prototxt() == vgg(depth).to_prototxt()
+
+
+def test_configuration_c_ends_its_stages_in_1x1():
+    kernels = {
+        x.name: x.convolution_param.kernel_size[0]
+        for x in of_type(vgg(configuration="C"), "Convolution")
+    }
+    assert [name for name, size in kernels.items() if size == 1] == [
+        "conv3_3",
+        "conv4_3",
+        "conv5_3",
+    ]
+    net = caffegen.loads(vgg(configuration="C"))
+    assert net.shapes["pool5"] == (1, 512, 7, 7)
+
+
+def test_configuration_a_lrn_normalises_once():
+    net = vgg(configuration="A-LRN").to_message()
+    assert net.name == "VGG_ILSVRC_11_layers_A-LRN"
+    names = [layer.name for layer in net.layer]
+    assert names[1:5] == ["conv1_1", "relu1_1", "norm1", "pool1"]
+    assert [layer.name for layer in net.layer if layer.type == "LRN"] == ["norm1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (dict(configuration="F"), "there is no configuration `F`; there is A, A-LRN, B, C, D and E"),
+        (dict(configuration="c"), "there is no configuration `c`; did you mean `C`?"),
+        (dict(depth=19, configuration="C"),
+         "configuration `C` has 16 layers; leave out depth 19"),
+        (dict(configuration="A-LRN", batch_norm=True),
+         "configuration `A-LRN` has a normalisation of its own; leave out batch_norm"),
+    ],
+    ids=["F", "c", "19", "A-LRN"],
+)  # fmt: skip
+def test_configurations_that_can_not_be(options, sentence):
+    with pytest.raises(ZooError) as caught:
+        vgg(**options)
+    assert str(caught.value) == sentence
 
 
 def test_names_with_batch_norm():
