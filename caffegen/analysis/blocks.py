@@ -1,75 +1,130 @@
-"""Layers drawn together to blocks by the stem of their names, for a short summary."""
+"""What a net is made of, from its graph: a stem, pools, residual blocks, inception modules, stages.
+
+Given    conv bn scale relu | pool | conv bn scale relu conv bn scale, sum relu | pool fc
+Result   stem, pooling, residual block, pooling, fully connected
+
+The graph says where a block begins and ends (`flow.py`); what stands between two blocks goes to the
+convolution, the product or the pool before it. Names only give a block its name.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from .summary import Row, Summary
+from caffegen.collection import collection_paused
+from caffegen.net import Graph, Node, Value
 
-__all__ = ["group_blocks"]
+from .flow import Part, find_parts, has_weights, nodes_behind
+from .pieces import Piece, common_name, gather
 
-# what names of one block end in: branches, operations, numbers of operations
-_TAIL = re.compile(
-    r"(?:[_/]?(?:branch\d*[a-z]?|conv\d*|bn\d*|batchnorm\d*|scale\d*|relu\d*|sum|add|down(?:sample)?"
-    r"|shortcut|proj(?:ection)?|x\d+|pad\w*|zeros?|sub\w*|eltwise|param|dropout\d*))+$",
-    re.IGNORECASE,
-)
-_HEAD = re.compile(r"^(?:bn|scale|relu|norm)[_]?(?=[\w])", re.IGNORECASE)
+__all__ = ["Block", "find_blocks"]
 
 
-def group_blocks(summary: Summary) -> Summary:
-    """The summary with a row per block: consecutive layers whose names share a stem."""
-    rows: list[Row] = []
-    group: list[Row] = []
-    stem = ""
-    for row in summary.rows:
-        here = _stem(row.name)
-        if group and here != stem:
-            rows.append(_merge(stem, group))
-            group = []
-        stem = here
-        group.append(row)
-    if group:
-        rows.append(_merge(stem, group))
-    return summary._replace(rows=tuple(rows))
+class Block(NamedTuple):
+    """A part of a net: its layers in their order, and what it is called.
+
+    `kind` says what it is in words: `residual block`, `inception module`, `stage`, `pooling` ... Of
+    a block with several ways `join` is the layer where they meet; of a residual or highway block
+    `shortcut` is the value that comes there on the shorter way, if one is shorter: for an identity,
+    the one that the block begins with.
+    """
+
+    name: str
+    kind: str
+    nodes: tuple[Node, ...]
+    join: Node | None = None
+    shortcut: Value | None = None
+
+    @property
+    def bottoms(self) -> tuple[Value, ...]:
+        """The values that the block reads and does not make."""
+        made = {id(value) for node in self.nodes for value in node.outputs}
+        read = {id(v): v for node in self.nodes for v in node.inputs if v is not None}
+        return tuple(value for key, value in read.items() if key not in made)
+
+    @property
+    def tops(self) -> tuple[Value, ...]:
+        """The values that others read or that nobody reads."""
+        inside = {id(node) for node in self.nodes}
+        return tuple(
+            value
+            for node in self.nodes
+            for value in node.outputs
+            if not value.readers or any(id(reader) not in inside for reader in value.readers)
+        )
+
+    @property
+    def shortcut_kind(self) -> str:
+        """`identity`, `projection` (it has weights), `weightless` (it has none), or nothing."""
+        if self.shortcut is None:
+            return ""
+        way = nodes_behind(self.shortcut, self.nodes)
+        if not way:
+            return "identity"
+        return "projection" if any(has_weights(node) for node in way) else "weightless"
 
 
-def _stem(name: str) -> str:
-    bare = _TAIL.sub("", name)
-    if not bare:
-        return name
-    found = _HEAD.match(bare)
-    if found and re.search(r"\d", bare):
-        rest = bare[found.end() :]
-        return rest if not rest[:1].isdigit() else f"res{rest}"
-    return bare
+def find_blocks(graph: Graph) -> tuple[Block, ...]:
+    """The blocks of a net in the order of their first layers; every layer is in one of them.
+
+    It goes on past unknown layer types and bottoms, and without shapes.
+    """
+    with collection_paused():
+        return _blocks(find_parts(graph))
 
 
-def _merge(stem: str, rows: Sequence[Row]) -> Row:
-    if len(rows) == 1:
-        return rows[0]
-    made = {top for row in rows for top in row.tops}
-    bottoms = tuple(dict.fromkeys(b for row in rows for b in row.bottoms if b not in made))
-    last = rows[-1]
-    kinds = dict.fromkeys(
-        row.type for row in rows if row.type not in ("BatchNorm", "Scale", "ReLU")
-    )
-    return Row(
-        stem,
-        "+".join(kinds) or last.type,
-        bottoms or rows[0].bottoms,
-        last.tops,
-        last.shapes,
-        sum(row.params for row in rows),
-        sum(row.statistics for row in rows),
-        _sum(row.macs for row in rows),
-        _sum(row.ops for row in rows),
-        _sum(row.activation_bytes for row in rows),
-        last.receptive_field,
-    )
+def _blocks(parts: Iterable[Part]) -> tuple[Block, ...]:
+    chains: dict[int, list[Part]] = {}
+    silent = []
+    for part in parts:
+        if len(part.nodes) == 1 and part.nodes[0].type == "Silence" and part.links:
+            silent.append(part)
+        else:
+            chains.setdefault(part.chain, []).append(part)
+    pieces: list[Piece] = []
+    for chain in chains.values():
+        pieces += gather(chain)
+    pieces = _with_silence(pieces, silent)
+    pieces.sort(key=lambda piece: piece.nodes[0].index)
+    return tuple(
+        Block(
+            name, piece.kind, piece.nodes, piece.fork.nodes[-1] if piece.fork else None,
+            piece.shortcut,
+        )
+        for piece, name in zip(pieces, _names(pieces))
+    )  # fmt: skip
 
 
-def _sum(numbers: object) -> int | None:
-    found = list(numbers)  # type: ignore[call-overload]
-    return None if None in found else sum(found)
+def _with_silence(pieces: list[Piece], silent: Iterable[Part]) -> list[Piece]:
+    """Silence goes to the piece that makes the last value it reads."""
+    home = {id(node): index for index, piece in enumerate(pieces) for node in piece.nodes}
+    for part in silent:
+        index = home[id(part.links[-1].producer)]
+        pieces[index] = pieces[index].with_nodes(part.nodes)
+    return pieces
+
+
+def _names(pieces: Sequence[Piece]) -> list[str]:
+    """What the names of a piece's layers with weights have in common.
+
+    Where that is nothing, or another piece has it too, the name of the layer that ends a fork, or
+    of the first layer with weights.
+    """
+    common = [
+        common_name(node.name for node in piece.weighted() or piece.nodes) for piece in pieces
+    ]
+    counts = Counter(common)
+    return [
+        name if name and counts[name] == 1 else _own_name(piece)
+        for name, piece in zip(common, pieces)
+    ]
+
+
+def _own_name(piece: Piece) -> str:
+    if piece.fork is not None:
+        return piece.fork.nodes[-1].name
+    weighted = piece.weighted() or piece.nodes[:1]
+    first, last = weighted[0].name, weighted[-1].name
+    return first if len(weighted) == 1 else f"{first} to {last}"

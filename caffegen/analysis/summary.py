@@ -1,17 +1,22 @@
-"""What a net costs: parameters, multiply-accumulates, activations and receptive field by layer."""
+"""What a net costs: parameters, multiply-accumulates, activations and receptive field.
+
+By layer, or by block: residual block, inception module, stage ...
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import NamedTuple
 
 from caffegen.layer_types import Definition
 from caffegen.net import Graph, Node
 
+from .blocks import find_blocks
 from .receptive_field import receptive_fields
 from .sharing import ParamOwner, param_owners
 
-__all__ = ["Row", "Summary", "summarize"]
+__all__ = ["BlockRow", "Row", "Summary", "summarize", "summarize_blocks"]
 
 Shape = tuple[int, ...]
 _BYTES = 4  # Caffe's nets are single precision
@@ -29,6 +34,28 @@ class Row(NamedTuple):
 
     name: str
     type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    shapes: tuple[Shape | None, ...]
+    params: int
+    statistics: int
+    macs: int | None
+    ops: int | None
+    activation_bytes: int | None
+    receptive_field: Shape | None
+
+
+class BlockRow(NamedTuple):
+    """One block: the sums over its layers, and the tops that others read or that nobody reads.
+
+    `kind` and `shortcut` are a `caffegen.analysis.blocks.Block`'s; a count is None where one of the
+    layers' is.
+    """
+
+    name: str
+    kind: str
+    shortcut: str
+    layers: tuple[str, ...]
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     shapes: tuple[Shape | None, ...]
@@ -66,6 +93,39 @@ def summarize(graph: Graph) -> Summary:
         sum(row.ops or 0 for row in rows),
         sum(row.activation_bytes or 0 for row in rows),
     )
+
+
+def summarize_blocks(graph: Graph, summary: Summary) -> tuple[BlockRow, ...]:
+    """The blocks of a graph with their costs, which are those of the summary's rows."""
+    fields = receptive_fields(graph)
+    found = []
+    for block in find_blocks(graph):
+        rows = [summary.rows[node.index] for node in block.nodes]
+        tops = block.tops
+        row = BlockRow(
+            block.name, block.kind, block.shortcut_kind,
+            tuple(row.name for row in rows),
+            tuple(dict.fromkeys(value.name for value in block.bottoms)),
+            tuple(value.name for value in tops),
+            tuple(value.shape for value in tops),
+            sum(row.params for row in rows),
+            sum(row.statistics for row in rows),
+            _sum(row.macs for row in rows),
+            _sum(row.ops for row in rows),
+            _sum(row.activation_bytes for row in rows),
+            fields.get(id(tops[0])) if tops else None,
+        )  # fmt: skip
+        found.append(row)
+    return tuple(found)
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
 
 
 def _row(node: Node, owners: dict[ParamOwner, ParamOwner], fields: dict[int, Shape | None]) -> Row:

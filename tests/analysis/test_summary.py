@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from caffegen.analysis.blocks import group_blocks
-from caffegen.analysis.summary import summarize
+from caffegen.analysis.summary import summarize, summarize_blocks
 from caffegen.loader import examine, loads
 from caffegen.text import Source
 from caffegen.zoo import alexnet, lenet, resnet, vgg
@@ -116,15 +115,34 @@ def test_every_golden_layer_has_a_cost(case):
             assert row.ops >= 0
 
 
-def test_blocks_keep_the_totals():
-    found = summary_of(resnet(101).to_prototxt())
-    blocks = group_blocks(found)
-    assert len(blocks.rows) < len(found.rows) / 5
-    assert blocks[2:] == found[2:]
+BLOCKS = {
+    "resnet101": lambda: resnet(101),
+    "resnet20": lambda: resnet(20, "cifar10"),
+    "vgg16": lambda: vgg(16),
+    "lenet": lenet,
+}
+
+
+@pytest.mark.parametrize("net", BLOCKS.values(), ids=BLOCKS)
+def test_blocks_keep_the_totals(net):
+    graph = loads(net().to_prototxt()).graph
+    found = summarize(graph)
+    blocks = summarize_blocks(graph, found)
     for field in ("params", "statistics", "macs", "ops", "activation_bytes"):
-        assert sum(getattr(row, field) for row in blocks.rows) == getattr(found, field)
+        assert sum(getattr(row, field) for row in blocks) == getattr(found, field)
+    assert sorted(name for row in blocks for name in row.layers) == sorted(
+        r.name for r in found.rows
+    )
 
 
-def test_blocks_of_names_without_stems():
-    found = summary_of(lenet().to_prototxt())
-    assert [row.name for row in group_blocks(found).rows] == [row.name for row in found.rows]
+def test_a_block_knows_no_more_than_its_layers():
+    text = """
+    layer { name: "d" type: "Data" top: "x" top: "y" data_param { source: "db" batch_size: 4 } }
+    layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 2 kernel_size: 3 } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "c" bottom: "y" top: "loss" }
+    """
+    graph = examine(Source(text)).graph
+    data, convolution, loss = summarize_blocks(graph, summarize(graph))
+    assert (data.shapes, data.activation_bytes, data.receptive_field) == ((None, (4,)), None, None)
+    assert (convolution.macs, convolution.bottoms) == (None, ("x",))
+    assert (loss.kind, loss.bottoms) == ("loss", ("c", "y"))

@@ -1,10 +1,15 @@
 """`caffegen summary`: its table and its JSON; the numbers are tested in tests/analysis."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from caffegen.zoo import lenet, resnet
+
+DOCUMENTS = (Path(__file__).parents[2] / "docs" / "check-json.md").read_text(encoding="utf-8")
+SCHEMA = DOCUMENTS.split("## `caffegen summary --blocks")[1].split("```")[1].removeprefix("json")
 
 
 @pytest.fixture
@@ -60,18 +65,76 @@ def test_json(program, net):
     )
 
 
-def test_blocks(program, write):
+# the walk of the textbooks; height x width x channels
+RESNET_18 = """
+data      input                       224x224x3
+conv1     stem                        112x112x64
+maxpool   pooling                     56x56x64
+layer1_0  residual block, identity    56x56x64
+layer1_1  residual block, identity    56x56x64
+layer2_0  residual block, projection  28x28x128
+layer2_1  residual block, identity    28x28x128
+layer3_0  residual block, projection  14x14x256
+layer3_1  residual block, identity    14x14x256
+layer4_0  residual block, projection  7x7x512
+layer4_1  residual block, identity    7x7x512
+avgpool   global pooling              1x1x512
+fc        fully connected             10
+prob      softmax                     10
+"""
+
+
+def test_the_textbook_walk(program, tmp_path):
+    """`caffegen resnet --depth 18 --classes 10 --style torchvision`, block by block."""
+    code, text, _ = program("resnet", "--depth", "18", "--classes", "10", "--style", "torchvision")
+    assert code == 0
+    net = tmp_path / "resnet18.prototxt"
+    net.write_text(text, encoding="utf-8")
+    code, out, err = program("summary", "--blocks", str(net))
+    assert (code, err) == (0, "")
+    head, rule, *lines = out.splitlines()
+    assert head.split() == ["block", "kind", "layers", "size", "params", "MACs", "memory", "field"]
+    assert set(rule) == {"-", " "}
+    columns = [found.span() for found in re.finditer("-+", rule)][:4]
+    walk = [[line[start:end].strip() for start, end in columns] for line in lines[:-2]]
+    assert [[name, kind, size] for name, kind, _, size in walk] == [
+        [cell.strip() for cell in line.split("  ") if cell]
+        for line in RESNET_18.strip().splitlines()
+    ]
+    # two convolutions, BatchNorm and Scale behind both, two ReLUs, a sum; three more to project
+    assert [count for _, kind, count, _ in walk if "residual" in kind] == [
+        "9", "9", "12", "9", "12", "9", "12", "9"
+    ]  # fmt: skip
+    assert lines[-1].startswith(
+        "14 blocks of 93 layers, 11,181,642 learnable parameters and 9,620 statistics"
+    )
+
+
+def test_blocks_as_json(program, write):
     name = write(resnet(50).to_prototxt())
     code, out, _ = program("summary", name, "--blocks", "--format", "json")
-    rows = {row["name"]: row for row in json.loads(out)["layers"]}
+    document = json.loads(out)
+    rows = {row["name"]: row for row in document["blocks"]}
     assert code == 0
+    assert set(document) == {"version", "name", "blocks", "total"}
+    assert document["total"]["blocks"] == len(rows) == 22
+    assert document["total"]["layers"] == 229
     assert [n for n in rows if n.startswith("res")] == [
         f"res{stage}{block}"
         for stage, blocks in ((2, "abc"), (3, "abcd"), (4, "abcdef"), (5, "abc"))
         for block in blocks
     ]
-    assert rows["res2a"]["params"] == 75008
-    assert rows["res2a"]["bottoms"] == ["pool1"]
+    assert {row["shortcut"] for row in rows.values()} == {None, "identity", "projection"}
+    documented = json.loads(SCHEMA)
+    assert {**document, "blocks": [rows["res2a"]]} == documented
+    block = rows["res2b"]
+    assert {key: value for key, value in block.items() if key not in ("layers", "ops")} == {
+        "name": "res2b", "kind": "residual block", "shortcut": "identity", "bottoms": ["res2a"],
+        "tops": ["res2b"], "shapes": [[1, 256, 56, 56]], "params": 70400, "statistics": 771,
+        "macs": 219570176, "activation_bytes": 8028160, "receptive_field": [27, 27],
+    }  # fmt: skip
+    assert block["layers"][0] == "res2b_branch2a"
+    assert block["layers"][-1] == "res2b_relu"
     assert rows["res5c"]["receptive_field"] == [483, 483]
 
 
