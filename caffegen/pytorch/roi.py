@@ -192,7 +192,7 @@ class PSROIPooling(nn.Module):
         top = bottom.new_zeros(rois.shape[0], self.output_dim, group, group)
         for index in range(bottom.shape[0]):
             mine = (image == index).nonzero().squeeze(1)
-            if mine.numel():
+            if exporting() or mine.numel():
                 over_rows = torch.einsum(
                     "rih,dijhw->rdijw", _inside(rows, mine, bottom, 2), maps[index]
                 )

@@ -74,7 +74,8 @@ def compare(
         return VerifyReport(net.name, seed, tolerance, tuple(runs), ())
     job = Job(net, arrays, device)
     rows = _rows(net, arrays, results, tolerance)
-    notes = recompute(rows, job, results, partial(_difference, tolerance=tolerance))
+    difference = partial(_difference, tolerance=tolerance)
+    notes = recompute(rows, job, results, difference, tolerance)
     return VerifyReport(net.name, seed, tolerance, tuple(runs), tuple(rows), tuple(notes))
 
 

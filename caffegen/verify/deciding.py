@@ -17,7 +17,14 @@ from caffegen.text import Message
 if TYPE_CHECKING:
     from caffegen.net import Node
 
-__all__ = ["Cut", "cut_before", "deciding_layers", "made_from", "what_it_decides"]
+__all__ = [
+    "Cut",
+    "cut_before",
+    "deciding_layers",
+    "made_from",
+    "paired_detections",
+    "what_it_decides",
+]
 
 _SORTS = "sorts boxes by their scores and cuts them off"
 _LARGEST = "takes the largest value's place"
@@ -129,3 +136,31 @@ def _dialect_of(net: Net) -> str:
     """The fork that the net was loaded for, where that is decided."""
     definitions = (node.definition for node in net.graph.nodes)
     return next((found.dialect for found in definitions if found is not None), "")
+
+
+def paired_detections(mine: Any, theirs: Any, tolerance: float) -> Any:
+    """The rows of `theirs` in the order of `mine`, as far as equal scores leave the order open.
+
+    Rows (..., 7) are image, class, score and box. Two rows of one image and class whose scores are
+    equal to the tolerance may trade boxes. Where classes or scores are not in the same order, or a
+    row has no partner, they are given back as they are.
+    """
+    import numpy as np
+
+    if np.shape(mine) != np.shape(theirs) or np.shape(mine)[-1:] != (7,):
+        return theirs
+    a, b = np.reshape(mine, (-1, 7)), np.reshape(theirs, (-1, 7))
+    scale = tolerance * np.maximum(np.abs(a[:, 2]), tolerance)
+    if (a[:, :2] != b[:, :2]).any() or (np.abs(a[:, 2] - b[:, 2]) > scale).any():
+        return theirs
+    free = np.ones(len(b), bool)
+    order = []
+    for row, slack in zip(a, scale, strict=True):
+        equal = (b[:, :2] == row[:2]).all(1) & (np.abs(b[:, 2] - row[2]) <= slack)
+        partners = np.flatnonzero(free & equal)
+        if not len(partners):
+            return theirs
+        best = partners[np.abs(b[partners, 3:] - row[3:]).max(1).argmin()]
+        free[best] = False
+        order.append(best)
+    return b[order].reshape(np.shape(theirs))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffegen.errors import CaffegenError
 
-from .deciding import cut_before, deciding_layers, made_from, what_it_decides
+from .deciding import cut_before, deciding_layers, made_from, paired_detections, what_it_decides
 from .report import BlobDifference, Recomputed
 from .runtimes import Job, runtime
 
@@ -21,12 +21,14 @@ Difference = Callable[[str, str, str, Any, str, Any], BlobDifference]
 
 
 def recompute(
-    rows: list[BlobDifference], job: Job, results: Results, difference: Difference
+    rows: list[BlobDifference], job: Job, results: Results, difference: Difference, tolerance: float
 ) -> list[str]:
     """Compute again what differs at or behind layers that decide, and put that into the rows.
 
     These layers are given the reference's values only for those bottoms against which the runtime's
-    own were held: a wrong one is never hidden. Gives what is to be said about it, in sentences.
+    own were held: a wrong one is never hidden. Detections of one class and of equal scores, to the
+    tolerance, may stand in any order, since no rule of Caffe's decides it. Gives what is to be said
+    about it, in sentences.
     """
     deciding = deciding_layers(job.net)
     if not deciding or all(row.equal for row in rows):
@@ -58,7 +60,8 @@ def recompute(
         for place in places:
             row = rows[place]
             if row.blob in again:
-                values = known[row.blob], other, again[row.blob]
+                theirs = paired_detections(known[row.blob], again[row.blob], tolerance)
+                values = known[row.blob], other, theirs
                 found = difference(row.blob, row.layer, reference, *values)
                 fresh = Recomputed(found.absolute, found.relative, found.equal)
                 rows[place] = row._replace(recomputed=fresh)

@@ -47,7 +47,22 @@ layer { name: "rois" type: "Python" bottom: "scores" bottom: "deltas" bottom: "i
 """
 
 
-@pytest.mark.parametrize("text", [YOLO, PROPOSAL], ids=["YOLO", "Proposal"])
+# regions that a Proposal finds are cut out of a map; how many there are, no program knows
+POOLED = """input: "map" input_shape { dim: 1 dim: 18 dim: 6 dim: 7 }
+layer { name: "pool" type: "%s" bottom: "map" bottom: "rois" top: "pool" %s }
+"""
+ROI = POOLED % ("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.0625 }")
+PSROI = POOLED % (
+    "PSROIPooling",
+    "psroi_pooling_param { output_dim: 2 group_size: 3 spatial_scale: 0.0625 }",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [YOLO, PROPOSAL, PROPOSAL + ROI, PROPOSAL + PSROI],
+    ids=["YOLO", "Proposal", "ROIPooling", "PSROIPooling"],
+)
 def test_a_program_gives_what_the_module_gives(text):
     from caffegen import loads
     from caffegen.pytorch import build

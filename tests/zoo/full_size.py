@@ -54,7 +54,7 @@ def run(family, options):
         "parameters": summary.params,
         "macs": summary.macs,
         "blobs": len(others),
-        "difference": max((row.relative for row in report.rows), default=None),
+        "difference": max((row.counted for row in report.rows), default=None),
         "seconds": round(time.perf_counter() - start, 1),
         "fault": "; ".join(faults),
     }

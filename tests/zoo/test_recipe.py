@@ -15,8 +15,10 @@ def solver(name, path="net.prototxt", **options):
     family = architecture(name)
     net = family.build(phase="train_val", **options).to_message()
     depth = options.get("depth") or family.depths[dataset_of(family, options)].usual
-    text = solver_text(recipe_of(family, options), net, path, f"caffegen {name}", depth)
-    assert check_source(Source(text), Options(pedantic=True)).diagnostics == []
+    recipe = recipe_of(family, options)
+    text = solver_text(recipe, net, path, f"caffegen {name}", depth)
+    found = check_source(Source(text), Options(pedantic=True)).diagnostics
+    assert [d.name for d in found] == (["fork-schema"] if recipe.fields else [])
     parsed = parse(Source(text), message_type("SolverParameter"))
     assert parsed.faults == []
     return text, parsed.message
