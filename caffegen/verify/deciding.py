@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from caffegen.analysis.dialect import find_dialect
 from caffegen.loader import Net, loads
 from caffegen.text import Message
 
@@ -108,7 +109,7 @@ def cut_before(
     made = loads(
         message, phase=net.phase, stages=tuple(net.state.stages), level=net.state.level,
         inputs={name: tuple(array.shape) for name, array in inputs.items()},
-        dialect=_dialect_of(net),
+        dialect=_dialect_of(net, message),
     )  # fmt: skip
     made.weights = net.weights
     return Cut(made, {given[name]: values[name] for name in given})
@@ -132,10 +133,14 @@ def _input_layer(net: Message, blob: str, shape: Sequence[int]) -> Message:
     return layer
 
 
-def _dialect_of(net: Net) -> str:
-    """The fork that the net was loaded for, where that is decided."""
+def _dialect_of(net: Net, cut: Message) -> str:
+    """The fork that the net was loaded for, where the text of the cut net does not say it itself.
+
+    To name it would refuse what that fork has not, and a net may mix.
+    """
     definitions = (node.definition for node in net.graph.nodes)
-    return next((found.dialect for found in definitions if found is not None), "")
+    needed = next((found.dialect for found in definitions if found is not None), "")
+    return "" if find_dialect(cut).name == needed else needed
 
 
 def paired_detections(mine: Any, theirs: Any, tolerance: float) -> Any:

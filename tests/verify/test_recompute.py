@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from caffegen import loads, verify
 from caffegen.cli.verify import command
 from caffegen.verify.deciding import cut_before, deciding_layers, made_from
+from caffegen.verify.inputs import seeded_inputs
 from caffegen.verify.page import report_page
-from caffegen.verify.runtimes import CannotRun, Outcome, _Runtime
+from caffegen.verify.runtimes import CannotRun, Job, Outcome, _Runtime, runtime
+from caffegen.zoo import segnet
 
 
 def layer(name, kind, bottoms, body="", top=""):
@@ -290,3 +292,15 @@ def test_an_input_that_takes_the_name_is_left_alone():
     inputs = {"x/given": np.ones((1, 4, 2, 2), np.float32)}
     cut = cut_before(net, deciding_layers(net), {"x": inputs["x/given"]}, inputs)
     assert set(cut.inputs) == {"x/given'"}
+
+
+def test_a_net_that_mixes_forks_is_cut_as_it_was_loaded():
+    """SegNet's own Caffe has no BatchNorm; a net with both is of it all the same."""
+    net = loads(segnet(variant="basic", norm="batch_norm", input_size=64))
+    net.fill()
+    inputs = seeded_inputs(net, 0)
+    blobs = runtime("torch").run(Job(net, inputs)).blobs
+    cut = cut_before(net, deciding_layers(net), blobs, inputs)
+    assert set(cut.inputs) >= {f"conv{n}/given" for n in (1, 2, 3, 4)}
+    again = runtime("torch").run(Job(cut.net, {**inputs, **cut.inputs})).blobs
+    np.testing.assert_array_equal(again["pool3_mask"], blobs["pool3_mask"])
