@@ -30,6 +30,8 @@ def interleaved(works, times: int = 9) -> list[float]:
         work()
     for _ in range(times):
         for index, work in enumerate(works):
+            # a runtime's threads go on spinning for a while, and would take the next one's cores
+            time.sleep(0.2)
             start = time.perf_counter()
             work()
             spent[index].append(time.perf_counter() - start)
