@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import onnx
 import pytest
@@ -69,7 +70,6 @@ def test_weights_elsewhere(run, folder, storage, told):
 
 
 def test_link_says_when_there_is_nothing_to_link_to(run, folder):
-    h5py = pytest.importorskip("h5py", reason="h5py is an extra")
     with h5py.File(NETS / "mobilenet.caffemodel.h5") as stored, h5py.File("net.h5", "w") as file:
         for layer, blobs in stored["data"].items():
             for index, blob in blobs.items():

@@ -2,15 +2,13 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffegen import load
 from caffegen.weights import write_binaryproto
-
-torch = pytest.importorskip("torch")
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
 NET = """name: "mean_of_channels"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 10 dim: 3 dim: 8 dim: 6 } } }

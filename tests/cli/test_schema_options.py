@@ -80,7 +80,6 @@ def test_what_is_not_known_is_the_same_and_stays(program, write):
 
 
 def test_a_schema_of_one_s_own(program, write):
-    pytest.importorskip("grpc_tools")
     write(PROTO, "my_caffe.proto")
     assert "unknown-field" in program("check", write(FOLD))[1]
     out = program("check", "--proto", "my_caffe.proto", write(FOLD))[1]
@@ -119,7 +118,6 @@ def test_what_a_project_says_once(program, write):
 
 
 def test_convert_says_which_caffe_it_is_and_what_it_can_not(program, write):
-    pytest.importorskip("onnx")
     ceil = write(INPUT + CEIL % "ceil_mode: false")
     code, _, err = program("convert", ceil, "-o", "m.onnx")
     assert code == 0
@@ -134,7 +132,6 @@ def test_convert_says_which_caffe_it_is_and_what_it_can_not(program, write):
 
 
 def test_convert_of_a_folder_takes_a_plug_in_into_every_process(program, write, tmp_path):
-    pytest.importorskip("onnx")
     write(PLUGIN, "soft_shrink.py")
     for name in ("a", "b"):
         write(NET, f"nets/{name}.prototxt")

@@ -52,7 +52,6 @@ def test_a_data_base_is_needed(finding):
 
 
 def test_its_files_are_not_read_and_the_reason_is_told():
-    pytest.importorskip("torch")
     from caffegen import CaffegenError, loads
     from caffegen.pytorch.datasets import dataset_of
 

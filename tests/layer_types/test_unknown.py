@@ -90,7 +90,6 @@ UNREAD = {
 
 @pytest.mark.parametrize("text", UNREAD.values(), ids=list(UNREAD))
 def test_a_layer_that_is_not_understood_whole_is_not_computed(text):
-    pytest.importorskip("torch")
     from caffegen.pytorch import Refusal, build
 
     net = loads(text)
@@ -113,7 +112,6 @@ OUTSIDE = {
 
 @pytest.mark.parametrize(("text", "what"), OUTSIDE.values(), ids=list(OUTSIDE))
 def test_what_is_not_known_outside_of_the_layers_refuses_the_net(text, what):
-    pytest.importorskip("torch")
     from caffegen.pytorch import Refusal, build
 
     net = loads(text)
@@ -123,7 +121,6 @@ def test_what_is_not_known_outside_of_the_layers_refuses_the_net(text, what):
 
 
 def test_onnx_refuses_it_only_where_it_is_needed(tmp_path):
-    pytest.importorskip("onnx")
     from caffegen.onnx_bridge import Refusal, save
 
     text = HEAD + FOLD + 'layer { name: "r" type: "ReLU" bottom: "x" top: "r" }'
@@ -166,7 +163,6 @@ EFFECTS = {
 
 @pytest.mark.parametrize(("inside", "sentence", "shape"), EFFECTS.values(), ids=list(EFFECTS))
 def test_a_fork_s_field_that_changes_the_result_is_told_and_not_computed(inside, sentence, shape):
-    pytest.importorskip("torch")
     from caffegen.pytorch import Refusal, build
 
     text = HEAD + f'layer {{ name: "l" bottom: "x" top: "l" {inside} }}\n'
