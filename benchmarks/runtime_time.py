@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import torch
+import torch._inductor.config
 
 import caffegen
 from caffegen import onnx_bridge, pytorch
@@ -24,14 +25,18 @@ from caffegen.zoo import resnet
 
 
 def interleaved(works, times: int = 9) -> list[float]:
-    """The median time of each, measured in turn so that a busy moment hits all alike."""
+    """The median time of each, measured in turn so that a busy moment hits all alike.
+
+    A runtime's threads go on spinning for a while and would take the next one's cores: each
+    turn rests first, and runs once uncounted to wake its own.
+    """
     spent = [[] for _ in works]
     for work in works:
         work()
     for _ in range(times):
         for index, work in enumerate(works):
-            # a runtime's threads go on spinning for a while, and would take the next one's cores
             time.sleep(0.2)
+            work()
             start = time.perf_counter()
             work()
             spent[index].append(time.perf_counter() - start)
@@ -52,8 +57,10 @@ def main() -> None:
         onnx_bridge.save(net, model, dynamic_batch=True)
         module = pytorch.build(net, fuse=True).to(memory_format=torch.channels_last)
         if compiled:
-            # the weights as constants, as `caffegen bench --compile` takes them
-            module = torch.compile(module, fullgraph=True, options={"freezing": True})
+            # the weights as constants, as `caffegen bench --compile` takes them: Dynamo reads
+            # this setting alone, not the options of torch.compile
+            torch._inductor.config.freezing = True
+            module = torch.compile(module, fullgraph=True, dynamic=False)
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         peer = cv2.dnn.readNetFromCaffe(prototxt, caffemodel)
         for batch in (1, 8):

@@ -192,14 +192,16 @@ def _compiled(module: CaffeModule, inputs: Mapping[str, torch.Tensor], how: _How
     if not how.compile:
         return module
     import torch
+    from torch._inductor import config
 
     from caffegen.errors import CaffegenError
 
-    # not dynamic, or the second batch size would be compiled for any size; freezing takes the
-    # weights as constants, which oneDNN then reorders once and not in every call
-    made = torch.compile(module, dynamic=False, options={"freezing": True})
+    # not dynamic, or the second batch size would be compiled for any size
+    made = torch.compile(module, dynamic=False)
     try:
-        with torch.inference_mode():
+        # Freezing takes the weights as constants, which oneDNN then reorders once and not in
+        # every call. Dynamo reads it here alone: as an option of torch.compile it does nothing.
+        with torch.inference_mode(), config.patch(freezing=True):
             made(**inputs)
     except torch.OutOfMemoryError:
         raise
