@@ -16,13 +16,24 @@ from caffegen.analysis.fill import fill_params
 from caffegen.zoo import resnet, vgg
 
 
-def interleaved(works, times: int = 5) -> list[float]:
-    """The median time of each, measured in turn: writing waits for the disk now and then."""
+def interleaved(works, outputs: str, times: int = 9) -> list[float]:
+    """The median time of each, measured in turn.
+
+    The disk comes to rest before each turn and no file is written over (ext4 waits for it then);
+    each runs once uncounted, as what stood idle is slow at first.
+    """
+
+    def fresh() -> None:
+        shutil.rmtree(outputs, ignore_errors=True)
+        os.mkdir(outputs)
+
     spent = [[] for _ in works]
-    for work in works:
-        work()
     for _ in range(times):
         for index, work in enumerate(works):
+            fresh()
+            os.sync()
+            work()
+            fresh()
             start = time.perf_counter()
             work()
             spent[index].append(time.perf_counter() - start)
@@ -34,25 +45,30 @@ def main() -> None:
     parser.add_argument("--vgg", action="store_true")
     spec = vgg(depth=16) if parser.parse_args().vgg else resnet(depth=152)
     with tempfile.TemporaryDirectory() as folder:
-        prototxt, caffemodel = (
-            os.path.join(folder, "net.prototxt"),
-            os.path.join(folder, "net.caffemodel"),
+        prototxt, caffemodel, outputs = (
+            os.path.join(folder, name) for name in ("net.prototxt", "net.caffemodel", "out")
         )
         bare = caffegen.loads(spec)
         caffegen.loads(bare.message, fill_params(bare.graph, 0)).save(prototxt, caffemodel)
         size = os.path.getsize(caffemodel)
 
+        def copy() -> None:
+            shutil.copyfile(caffemodel, os.path.join(outputs, "copy"))
+
         def convert(weights: str) -> None:
             net = caffegen.load(prototxt, caffemodel)
-            onnx_bridge.save(net, os.path.join(folder, f"{weights}.onnx"), weights=weights)
+            # a linked model lies beside its weights or above them
+            target = os.path.join(folder if weights == "link" else outputs, f"{weights}.onnx")
+            if os.path.exists(target):
+                os.unlink(target)
+            onnx_bridge.save(net, target, weights=weights)
 
         storages = ("link", "external", "embed")
-        works = [lambda: shutil.copyfile(caffemodel, os.path.join(folder, "copy"))]
-        works += [partial(convert, weights) for weights in storages]
-        copied, *spent = interleaved(works)
+        works = [copy, *(partial(convert, weights) for weights in storages)]
+        copied, *spent = interleaved(works, outputs)
         print(f"{bare.name}: {size:,} bytes, cp {copied * 1e3:.0f} ms")
         for weights, seconds in zip(storages, spent, strict=True):
-            print(f"load and convert, --weights {weights}, over cp: {seconds / copied:.2f}")
+            print(f"load and convert, --weights {weights}, over cp: {seconds / copied:.3f}")
 
 
 if __name__ == "__main__":

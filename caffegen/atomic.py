@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, Literal, TextIO, overload
 
 from caffegen.errors import FileError
@@ -50,7 +50,7 @@ def _written(path: str, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
         with _refusals(path), _open(path, mode) as file:
             yield file
         return
-    with atomic_path(path) as beside, _refusals(path), _open(beside, mode) as file:
+    with atomic_path(path) as beside, _refusals(path), _open(beside, mode, _as_it_is) as file:
         yield file
 
 
@@ -81,10 +81,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
         raise
 
 
-def _open(path: str, mode: Literal["w", "wb"]) -> IO[Any]:
+def _open(
+    path: str, mode: Literal["w", "wb"], opener: Callable[[str, int], int] | None = None
+) -> IO[Any]:
     if mode == "wb":
-        return open(path, "wb")
-    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n")
+        return open(path, "wb", opener=opener)
+    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n", opener=opener)
+
+
+def _as_it_is(path: str, flags: int) -> int:
+    """Open a file without cutting it off: it is empty, but ext4 would flush it when it closes."""
+    return os.open(path, flags & ~os.O_TRUNC)
 
 
 def _is_special(path: str) -> bool:

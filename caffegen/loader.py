@@ -334,11 +334,12 @@ def load(
     fields don't tell. Raises NetError with every finding, or FileError for a file that can't be
     read. Layers and fields that caffegen does not know are carried along, and a warning each.
     """
-    source = read_source(prototxt)
-    examined = examine(
-        source, phase=phase, stages=stages, level=level, given=inputs, dialect=dialect
-    )
-    return _finish(examined, weights, source)
+    with collection_paused():
+        source = read_source(prototxt)
+        examined = examine(
+            source, phase=phase, stages=stages, level=level, given=inputs, dialect=dialect
+        )
+        return _finish(examined, weights, source)
 
 
 def loads(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from onnx import ModelProto
 
+from caffegen.collection import collection_paused
 from caffegen.errors import CaffegenError
 from caffegen.loader import Net
 from caffegen.weights import Progress
@@ -45,15 +46,16 @@ def save(
     store = STORAGES.get(weights)
     if store is None:
         raise CaffegenError(f"`weights` is `{weights}`; it takes {', '.join(STORAGES)}")
-    model = write_model(
-        net,
-        opset=opset,
-        dynamic_batch=dynamic_batch,
-        dynamic_size=dynamic_size,
-        fold=fold,
-        outputs=outputs,
-    )
-    return store(os.fspath(path), model, progress or _silent)
+    with collection_paused():
+        model = write_model(
+            net,
+            opset=opset,
+            dynamic_batch=dynamic_batch,
+            dynamic_size=dynamic_size,
+            fold=fold,
+            outputs=outputs,
+        )
+        return store(os.fspath(path), model, progress or _silent)
 
 
 def to_model(

@@ -135,13 +135,16 @@ def link(path: str, model: Model, progress: Progress) -> list[str]:
     """Point at the weights in the .caffemodel; write only what does not lie there as float32."""
     folder = os.path.dirname(os.path.realpath(path))
     links = {}
+    below: dict[str, str] = {}
     rest = []
     for weight in model.initialisers:
         place = weight.place
         if place is None:
             rest.append(weight)
         else:
-            links[weight.name] = place._replace(path=_below(folder, place.path))
+            if place.path not in below:
+                below[place.path] = _below(folder, place.path)
+            links[weight.name] = place._replace(path=below[place.path])
     inside = sum(weight.nbytes for weight in rest) <= _LINKED_INSIDE
     return _write_beside(
         path, model, rest if inside else [], [] if inside else rest, links, progress

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import torch._inductor.config
 
 from caffegen import load
 
@@ -112,17 +113,27 @@ def test_the_module_sees_the_type_and_the_layout(program, write, monkeypatch):
     assert set(seen) == {(torch.bfloat16, (4, 3, 12, 12), True, torch.bfloat16, True)}
 
 
-def test_compile_measures_the_compiled_module(bench, monkeypatch):
-    compiled = []
+def test_compile_measures_the_compiled_module_with_its_weights_frozen(bench, monkeypatch):
+    options, frozen = [], []
 
-    def fake(module, **options):
-        compiled.append(options)
-        return module
+    def fake(module, **given):
+        options.append(given)
+        calls = []
+
+        def call(**inputs):
+            if not calls:  # Dynamo reads the setting when it traces
+                frozen.append(torch._inductor.config.freezing)
+            calls.append(inputs)
+            return module(**inputs)
+
+        return call
 
     monkeypatch.setattr(torch, "compile", fake)
     document = bench("--batch", "1,2", "--compile")
     assert document["compile"] is True
-    assert compiled == [{"dynamic": False, "options": {"freezing": True}}] * 2
+    assert options == [{"dynamic": False}] * 2
+    assert frozen == [True] * 2
+    assert not torch._inductor.config.freezing
 
 
 def test_what_can_not_be_compiled_is_one_sentence(program, write, monkeypatch):
