@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types tests generate bench fuzz zoo clean
+.PHONY: demo test lint types tests generate bench fuzz zoo published clean
 
 demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
@@ -32,6 +32,10 @@ bench: $(READY)
 # FAMILIES="..." takes some
 zoo: $(READY)
 	$(BIN)/python -m tests.zoo.full_size $(FAMILIES) --results zoo.jsonl
+
+# Caffe's published nets at full size as ONNX models of three opsets, batch 1 and 5
+published: $(READY)
+	$(BIN)/python -m tests.onnx_bridge.published $(NETS)
 
 # FOLDERS="..." adds further prototxt files to mutate
 fuzz: $(READY)
