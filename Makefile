@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types tests generate bench fuzz zoo published clean
+.PHONY: demo test lint types tests generate bench fuzz zoo published models clean
 
 demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
@@ -36,6 +36,10 @@ zoo: $(READY)
 # Caffe's published nets at full size as ONNX models of three opsets, batch 1 and 5
 published: $(READY)
 	$(BIN)/python -m tests.onnx_bridge.published $(NETS)
+
+# published detectors, segmenters and the like at full size, out of clones under CLONES
+models: $(READY)
+	$(BIN)/python -m tests.zoo.whole_models $(CLONES) --results models.jsonl
 
 # FOLDERS="..." adds further prototxt files to mutate
 fuzz: $(READY)

@@ -50,7 +50,7 @@ def _written(path: str, mode: Literal["w", "wb"]) -> Iterator[IO[Any]]:
         with _refusals(path), _open(path, mode) as file:
             yield file
         return
-    with atomic_path(path) as beside, _refusals(path), _open(beside, mode, _as_it_is) as file:
+    with atomic_path(path) as beside, _open(beside, mode, _as_it_is) as file:
         yield file
 
 
@@ -72,7 +72,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
                 pass
             if os.path.exists(target):
                 os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
-        yield beside
+        with _refusals(path):
+            yield beside
         with _refusals(path, always=True):
             os.replace(beside, target)
     except BaseException:

@@ -6,6 +6,9 @@ import os
 
 __all__ = ["CaffegenError", "FileError", "MissingExtra"]
 
+# names out of a damaged or hostile file may hold anything; a sentence stays on its line
+_ESCAPED = {code: repr(chr(code))[1:-1] for code in (*range(32), 127)}
+
 
 class CaffegenError(Exception):
     """Anything that caffegen itself refuses; its text is a sentence for the user."""
@@ -17,7 +20,7 @@ class FileError(CaffegenError):
     def __init__(self, path: str | os.PathLike[str], sentence: str) -> None:
         self.path = os.fspath(path)
         self.sentence = sentence
-        super().__init__(f"`{self.path}`: {sentence}")
+        super().__init__(f"`{self.path}`: {sentence}".translate(_ESCAPED))
 
 
 class MissingExtra(CaffegenError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from caffegen.analysis import infer
 from caffegen.analysis.dialect import find_dialect, report_dialect
 from caffegen.collection import collection_paused
 from caffegen.diagnostics import UNKNOWN, Diagnostic, NetError, Report, told_once
-from caffegen.errors import FileError
+from caffegen.errors import CaffegenError, FileError
 from caffegen.legacy import upgrade_net, with_input_sizes
 from caffegen.net import Graph, NetState, Node, build_graph, filter_layers, state_of
 from caffegen.plugins import discover
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from caffegen.analysis.weights import Blob, Weights
 
-__all__ = ["Examined", "Net", "examine", "load", "loads", "read_source"]
+__all__ = ["Examined", "Net", "examine", "load", "loads", "read_source", "refuse_other_kinds"]
 
 Shape = tuple[int, ...]
 
@@ -40,8 +41,9 @@ def read_source(path: str | os.PathLike[str]) -> Source:
             raise FileError(path, f"it has {size} bytes; no prototxt is that large")
         with open(path, "rb") as file:
             data = file.read()
-    except OSError as error:
-        raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise FileError(path, f"it can't be read: {why}") from None
     kind = _not_a_prototxt(data)
     if kind:
         raise FileError(path, kind)
@@ -166,8 +168,10 @@ class Net:
             and node.name not in given.blobs
         ]
         values = fill_params(self.graph, seed, only=missing, strict=strict)
-        filled = match_weights(self.graph, values, Report())
-        self.weights = Weights({**given.blobs, **filled.blobs}, given.sources)
+        # of layers that share a blob the last counts: the first of those filled, then what is given
+        filled = match_weights(self.graph, dict(reversed(values.items())), Report())
+        both = match_weights(self.graph, Weights({**filled.blobs, **given.blobs}), Report())
+        self.weights = Weights(both.blobs, given.sources)
         return missing
 
     def save(
@@ -249,6 +253,24 @@ def examine(
         )  # fmt: skip
 
 
+def refuse_other_kinds(source: Source, examined: Examined) -> None:
+    """Raise FileError for a text without layers that was meant for something else."""
+    if examined.message.layer or not examined.message.unknown:
+        return
+    from caffegen.check.kind import read_kind
+
+    kind = read_kind(source)
+    if kind.word == "solver":
+        named = kind.message.net or kind.message.train_net
+        its_net = f"; its net is `{named}`" if named else ""
+        raise FileError(source.path, f"it is a solver, not a net{its_net}")
+    if kind.word == "labels":
+        raise FileError(source.path, "it is a label map, the names of classes, and no net")
+    if kind.word == "other":
+        first = kind.message.unknown[0].name
+        raise FileError(source.path, f"it is no net of Caffe, which has no field `{first}`")
+
+
 def examine_message(
     message: Message,
     *,
@@ -260,6 +282,7 @@ def examine_message(
     dialect: str = "",
 ) -> Examined:
     """As `examine`, from a NetParameter message."""
+    given = _checked_shapes(given)
     found = find_dialect(message, dialect)
     report_dialect(found, report)
     upgraded = upgrade_net(with_input_sizes(message, given))
@@ -278,6 +301,19 @@ def examine_message(
     return Examined(message, graph, state, report, obstacle)
 
 
+def _checked_shapes(given: Mapping[str, Shape] | None) -> dict[str, Shape]:
+    """Shapes from a caller; CaffegenError for what is none."""
+    checked = {}
+    for name, shape in (given or {}).items():
+        try:
+            checked[name] = tuple(map(operator.index, shape))
+        except TypeError:
+            raise CaffegenError(f"`{shape}` is no shape for `{name}`; write (1, 3, 8, 8)") from None
+        if any(size < 0 for size in checked[name]):
+            raise CaffegenError(f"the shape {list(shape)} for `{name}` has a size below 0")
+    return checked
+
+
 def _obstacle(net: Message) -> str:
     """What can't be read outside of the layers, or in the rules that leave them in and out."""
     if not net.odd:
@@ -294,6 +330,8 @@ def _obstacle(net: Message) -> str:
 
 def _finish(examined: Examined, weights: Any, source: Source | None) -> Net:
     report = examined.report
+    if source is not None:
+        refuse_other_kinds(source, examined)
     if _refused(report):
         raise NetError(told_once(report.in_file_order()))
     matched = None
@@ -363,9 +401,16 @@ def loads(
     if hasattr(text, "to_message"):
         message = text.to_message()
     elif not isinstance(text, Message):
+        if not hasattr(text, "DESCRIPTOR"):
+            raise CaffegenError(
+                f"`loads` takes a text, a NetSpec or a NetParameter, found {type(text).__name__}"
+            )
         from caffegen.schema.protobuf import from_protobuf
 
         message = from_protobuf(text)
+    kind = message.message_type.name
+    if kind != "NetParameter":
+        raise CaffegenError(f"`loads` takes a NetParameter, found {kind}")
     with collection_paused():
         examined = examine_message(
             message, phase=phase, stages=stages, level=level, given=inputs, report=Report(),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import caffegen
-from caffegen import FileError, NetError, load, loads
+from caffegen import CaffegenError, FileError, NetError, load, loads
+from caffegen.schema import caffe_pb2
 from tests.conftest import GOLDEN, golden_json
 
 NET = """name: "tiny"
@@ -228,3 +229,82 @@ def test_a_loss_that_is_read_on_is_an_output_too():
     net = loads(text)
     assert net.outputs == ("s_s_0_split_0", "t")
     assert net.loss_weights == {"s": 2.0}
+
+
+OTHER_KINDS = {
+    "solver": ('net: "train.prototxt" base_lr: 0.1', "it is a solver, not a net; its net is `train.prototxt`"),
+    "solver of two nets": (
+        'train_net: "a.prototxt" test_net: "b.prototxt" lr_policy: "fixed"',
+        "it is a solver, not a net; its net is `a.prototxt`",
+    ),
+    "solver of none": ("base_lr: 0.1 max_iter: 5", "it is a solver, not a net"),
+    "labels": (
+        'item { name: "none" label: 0 display_name: "background" }',
+        "it is a label map, the names of classes, and no net",
+    ),
+    "graph": ('node { name: "x" op: "Const" } library { }', "it is no net of Caffe, which has no field `node`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sentence"), OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_texts_that_are_no_nets(tmp_path, text, sentence):
+    path = tmp_path / "other.prototxt"
+    path.write_text(text)
+    with pytest.raises(FileError) as caught:
+        load(path)
+    assert caught.value.sentence == sentence
+    with pytest.raises(FileError):
+        loads(text)
+
+
+TRAINED = """
+    layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 100 } }
+    layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 5 } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize("batch", [1, 100, 7])
+def test_labels_come_in_the_batch_that_is_given_for_their_images(batch):
+    net = loads(TRAINED, inputs={"data": (batch, 3, 4, 4)})
+    assert (net.shapes["data"], net.shapes["label"]) == ((batch, 3, 4, 4), (batch,))
+    assert net.diagnostics == []
+
+
+def test_a_shape_that_is_given_for_the_labels_stays():
+    with pytest.raises(NetError, match="bottom 0 has 1, bottom 1 has 2"):
+        loads(TRAINED, inputs={"data": (1, 3, 4, 4), "label": (2,)})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (5, "`loads` takes a text, a NetSpec or a NetParameter, found int"),
+        (b"", "`loads` takes a text, a NetSpec or a NetParameter, found bytes"),
+        (caffe_pb2.SolverParameter(), "`loads` takes a NetParameter, found SolverParameter"),
+    ],
+    ids=["number", "bytes", "solver"],
+)
+def test_what_is_no_net_is_refused(given, said):
+    with pytest.raises(CaffegenError) as caught:
+        loads(given)
+    assert str(caught.value) == said
+
+
+def test_a_path_that_can_not_be():
+    with pytest.raises(FileError, match="it can't be read: embedded null byte"):
+        load("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((-1, 3), r"the shape [-1, 3] for `data` has a size below 0"),
+        (5, "`5` is no shape for `data`; write (1, 3, 8, 8)"),
+        (("a",), "`('a',)` is no shape for `data`; write (1, 3, 8, 8)"),
+    ],
+)
+def test_shapes_that_are_none(shape, said):
+    with pytest.raises(CaffegenError) as caught:
+        loads(NET, inputs={"data": shape})
+    assert str(caught.value) == said

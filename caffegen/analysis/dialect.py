@@ -10,6 +10,7 @@ from caffegen.errors import CaffegenError
 from caffegen.schema.additions import has_own_schema
 from caffegen.schema.dialects import DIALECTS, LACKS, listed
 from caffegen.schema.forks import TYPES
+from caffegen.schema.strays import STRAYS
 from caffegen.schema.suggest import nearest
 from caffegen.text import Message, Span
 
@@ -29,7 +30,8 @@ _NAMED = 3
 class Trace(NamedTuple):
     """One thing that not every Caffe has, where it is first written, and how often.
 
-    `what` is how a sentence names it; `forks` are those that have it, `()` where none is known to.
+    `what` is how a sentence names it; `forks` are those that have it, `()` where none is known to;
+    `stray` is the key of a field in STRAYS.
     """
 
     what: str
@@ -37,6 +39,7 @@ class Trace(NamedTuple):
     span: Span | None
     times: int
     bvlc: bool
+    stray: str = ""
 
 
 class Dialect(NamedTuple):
@@ -71,17 +74,18 @@ def find_dialect(message: Message, asked: str = "") -> Dialect:
         return Dialect()
     found: dict[str, Trace] = {}
     for trace in _traces(message):
-        earlier = found.get(trace.what)
-        found[trace.what] = trace if earlier is None else earlier._replace(times=earlier.times + 1)
+        key = trace.stray or trace.what
+        earlier = found.get(key)
+        found[key] = trace if earlier is None else earlier._replace(times=earlier.times + 1)
     traces = tuple(found.values())
     if asked:
         return Dialect((asked,), traces, asked)
-    of_forks = [trace for trace in traces if not trace.bvlc]
+    of_forks = [trace for trace in traces if not trace.bvlc and not trace.stray]
     if not of_forks:
         return Dialect((), traces)
     forks = [f for f in DIALECTS if all(f in t.forks for t in of_forks)]
     # an older fork is left out where the net has what came after it
-    newer = [f for f in forks if all(f in t.forks for t in traces)]
+    newer = [f for f in forks if all(f in t.forks for t in traces if not t.stray)]
     return Dialect(tuple(newer or forks), traces)
 
 
@@ -117,7 +121,10 @@ def _traces(message: Message) -> Iterator[Trace]:
                 continue
             field = kind.fields[name]
             # what every fork with the message has in it tells no more than the message
-            if field.forks is not None and field.forks != known_by:
+            key = f"{kind.name}.{name}"
+            if key in STRAYS:
+                yield Trace(f"`{name}`", (), here.span(name), 1, bvlc=False, stray=key)
+            elif field.forks is not None and field.forks != known_by:
                 yield Trace(f"`{name}`", field.forks, here.span(name), 1, bvlc=False)
             values = value if field.repeated else (value,)
             if field.kind == "message":
@@ -131,9 +138,14 @@ def _traces(message: Message) -> Iterator[Trace]:
 
 def report_dialect(dialect: Dialect, report: Report) -> None:
     """Say once of which forks a text is; or, of the dialect that was asked for, what it has not."""
+    _report_strays(dialect, report)
     if dialect.asked:
         for trace in dialect.traces:
-            if dialect.asked not in trace.forks and not (trace.bvlc and dialect.asked == "bvlc"):
+            if (
+                not trace.stray
+                and dialect.asked not in trace.forks
+                and not (trace.bvlc and dialect.asked == "bvlc")
+            ):
                 times = f" ({trace.times} times)" if trace.times > 1 else ""
                 had = f"; {listed(trace.forks)} have it" if len(trace.forks) > 1 else ""
                 had = f"; {trace.forks[0]} has it" if len(trace.forks) == 1 else had
@@ -143,7 +155,7 @@ def report_dialect(dialect: Dialect, report: Report) -> None:
                     help="give the dialect that the file is for" if had else "",
                 )  # fmt: skip
         return
-    traces = [trace for trace in dialect.traces if not trace.bvlc]
+    traces = [trace for trace in dialect.traces if not trace.bvlc and not trace.stray]
     if not traces or has_own_schema():
         return
     report.warning(
@@ -151,6 +163,18 @@ def report_dialect(dialect: Dialect, report: Report) -> None:
         help=f"say which Caffe it is for, as in --dialect {dialect.forks[0]}" if dialect.forks else "",
         other=(traces[1].span, "this is of a fork too") if len(traces) > 1 else None,
     )  # fmt: skip
+
+
+def _report_strays(dialect: Dialect, report: Report) -> None:
+    for trace in dialect.traces:
+        if trace.stray:
+            why, instead = STRAYS[trace.stray]
+            owner = trace.stray.partition(".")[0]
+            times = f" ({trace.times} times)" if trace.times > 1 else ""
+            report.error(
+                "field-without-reader", f"no Caffe reads {trace.what} in {owner}: {why}{times}",
+                trace.span, help=instead,
+            )  # fmt: skip
 
 
 def _sentence(dialect: Dialect, traces: list[Trace]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ __all__ = ["Change", "Layer", "NetDiff", "diff_graphs"]
 # without bottoms, and yet no data from outside; which layer brings that makes no difference to others
 _MADE_UP = frozenset({"DummyData", "Parameter"})
 _COMMUTATIVE = frozenset({"Eltwise"})
+# layers of the one times layers of the other that are aligned; the time grows by the cube
+_ALIGNED = 1 << 18
 
 
 class Layer(NamedTuple):
@@ -213,23 +216,32 @@ def _match_order(a: _Side, b: _Side, pairs: Mapping[int, int]) -> Iterator[tuple
     right = [index for index in b.nodes if index not in taken]
     if not left or not right:
         return
+    for exactly in (True, False):
+        words = [a.word(i, exactly) for i in left], [b.word(j, exactly) for j in right]
+        align = _aligned if len(left) * len(right) <= _ALIGNED else _in_turn
+        paired = {left[i]: right[j] for i, j in align(*words)}
+        yield from paired.items()
+        left = [i for i in left if i not in paired]
+        taken = set(paired.values())
+        right = [j for j in right if j not in taken]
+
+
+def _aligned(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The places of the longest stretches that two sequences have in common."""
     from difflib import SequenceMatcher
 
-    for exactly in (True, False):
-        matcher = SequenceMatcher(
-            None,
-            [a.word(i, exactly) for i in left],
-            [b.word(j, exactly) for j in right],
-            autojunk=False,
-        )
-        found = [
-            pair
-            for i, j, size in matcher.get_matching_blocks()
-            for pair in zip(left[i : i + size], right[j : j + size], strict=True)
-        ]
-        yield from found
-        left = [i for i in left if i not in {pair[0] for pair in found}]
-        right = [j for j in right if j not in {pair[1] for pair in found}]
+    for i, j, size in SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
+        yield from zip(range(i, i + size), range(j, j + size), strict=True)
+
+
+def _in_turn(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The places of the first of each word in both sequences, of the second of each word ..."""
+    places: dict[str, deque[int]] = {}
+    for j, word in enumerate(second):
+        places.setdefault(word, deque()).append(j)
+    for i, word in enumerate(first):
+        if places.get(word):
+            yield i, places[word].popleft()
 
 
 def _differences(

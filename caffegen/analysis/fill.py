@@ -12,7 +12,7 @@ from caffegen.layer_types import BlobSpec
 from caffegen.net import Graph, Node
 from caffegen.text import Message
 
-from .moments import expected_variances
+from .moments import Expected, expect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,20 +33,21 @@ def fill_params(
     values stand in the text keep them. Two things are not as Caffe has them, unless `strict`:
 
     1. A weight for which the prototxt declares no filler would be all zeros, and the net dead; it
-       is filled as by `msra`. Biases are 0, as they are in Caffe.
+       is filled as by `msra`, and by less where values would have grown large without anything to
+       normalise them. Biases are 0, as they are in Caffe.
     2. The statistics of a BatchNorm would be 0; they are mean 0, the variance that its bottom lets
        expect and the factor 1, so that values neither die nor blow up with depth. So are those of
        the forks' BN, whose own factor is 1 where no filler is declared for it.
     """
+    if seed < 0:
+        raise CaffegenError(f"the seed is {seed}; a seed is not below 0")
     nodes = graph.nodes if only is None else only
     nodes = [node for node in nodes if node.definition is not None and node.definition.blobs]
-    variances: dict[int, float] = {}
-    if not strict and any(node.type in ("BN", "BatchNorm", "SyncBN") for node in nodes):
-        variances = expected_variances(graph)
-    return {node.name: _fill_layer(node, seed, variances.get(node.index), strict) for node in nodes}
+    expected = Expected({}, {}) if strict else expect(graph)
+    return {node.name: _fill_layer(node, seed, expected, strict) for node in nodes}
 
 
-def _fill_layer(node: Node, seed: int, variance: float | None, strict: bool) -> list[Values]:
+def _fill_layer(node: Node, seed: int, expected: Expected, strict: bool) -> list[Values]:
     import numpy as np
 
     from caffegen.weights.fillers import fill
@@ -64,6 +65,9 @@ def _fill_layer(node: Node, seed: int, variance: float | None, strict: bool) -> 
         ]
     except CaffegenError as error:
         raise CaffegenError(f"layer `{node.name}` can't be filled: {error}") from None
+    if node.index in expected.gains:
+        filled[0] *= np.float32(expected.gains[node.index])
+    variance = expected.variances.get(node.index)
     if node.type == "BatchNorm" and variance is not None:
         filled[1][...], filled[2][...] = variance, 1
     if node.type in ("BN", "SyncBN") and variance is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from caffegen.diagnostics import Report
 from caffegen.layer_types import Definition, Shape, definition_of, known_types
-from caffegen.layer_types.fork_fields import RESHAPES, foreign_effects
+from caffegen.layer_types.fork_fields import JOINS, RESHAPES, foreign_effects
 from caffegen.layer_types.unknown import Unknown
 from caffegen.net import Graph, Node
 from caffegen.plugins import failures
@@ -30,7 +31,8 @@ def infer(
     """Bind every layer to its definition and fill in the shape of every value.
 
     `given` holds shapes by blob name for tops whose shape the file does not say; for the tops of
-    data and input layers they also replace what it says. `forks` are those that the net may be for
+    data and input layers they also replace what it says, and a batch of another size is that of all
+    tops of its data layer. `forks` are those that the net may be for
     (none: BVLC's). A layer that can't be understood leaves its tops unknown (None), and the walk
     goes on; one of a type that nothing defines is an `Unknown`.
     """
@@ -43,19 +45,35 @@ def infer(
         definition = _bind(node, phase, report, forks)
         node.definition = definition
         tops: tuple[Shape | None, ...] = ()
-        if definition is not None and _counts_fit(node, definition, report):
+        sums_up = definition is not None and _sums_up(node, definition)
+        if definition is not None and (
+            sums_up or _counts_fit(node, definition, report, graph, forks)
+        ):
             shapes = [value.shape if value is not None else None for value in node.inputs]
-            tops = definition.infer(shapes)
+            tops = definition.infer(shapes[:1] if sums_up else shapes)
             _check_loss_weights(node, definition, report)
             _check_params(node, definition, report)
         for index, value in enumerate(node.outputs):
             value.shape = tops[index] if index < len(tops) else None
             if value.name in given and (value.shape is None or not node.inputs):
                 value.shape = tuple(given[value.name])
+        _follow_batch(node, given)
         if report is not said:
             said.diagnostics += [d for d in report if d.name != "input-without-shape"]
             report = said
     share_params(graph, report)
+
+
+def _follow_batch(node: Node, given: Mapping[str, Shape]) -> None:
+    """Give the other tops of a data layer the batch size that one of them is given."""
+    size = getattr(node.definition, "batch_size", None)
+    batches = {tuple(given[value.name][:1]) for value in node.outputs if value.name in given}
+    if node.inputs or size is None or len(batches) != 1:
+        return
+    (batch,) = batches
+    for value in node.outputs:
+        if batch and value.name not in given and value.shape and value.shape[0] == size:
+            value.shape = (*batch, *value.shape[1:])
 
 
 def _bind(node: Node, phase: str, report: Report, forks: tuple[str, ...]) -> Definition | None:
@@ -103,7 +121,10 @@ def _unknown(node: Node, phase: str, report: Report, forks: tuple[str, ...]) -> 
             layer=node.name,
         )  # fmt: skip
         return Unknown(layer, phase, report, forks)
-    near = nearest(node.type, known_types())
+    # a type with parameters of its own is no slip
+    own = f"{node.type.replace('_', '').lower()}param"
+    slip = all(field.name.replace("_", "").lower() != own for field in layer.unknown)
+    near = _near_type(node.type) if slip else None
     failed = "; ".join(failures())
     hint = f"; did you mean `{near}`?" if near else ""
     report.error(
@@ -113,6 +134,12 @@ def _unknown(node: Node, phase: str, report: Report, forks: tuple[str, ...]) -> 
     definition = Unknown(layer, phase, report, forks)
     definition.obstacle += hint
     return definition
+
+
+@lru_cache
+def _near_type(name: str) -> str | None:
+    """The type that is probably meant; many layers of a net may be of one that is not known."""
+    return nearest(name, known_types())
 
 
 def _foreign(found: type[Definition], layer: Message, report: Report) -> list[tuple[str, str]]:
@@ -129,19 +156,46 @@ def _foreign(found: type[Definition], layer: Message, report: Report) -> list[tu
     return told
 
 
-def _counts_fit(node: Node, definition: Definition, report: Report) -> bool:
-    """Whether the numbers of bottoms and tops are what the type takes (layer.hpp, CheckBlobCounts)."""
-    fits = True
+def _sums_up(node: Node, definition: Definition) -> bool:
+    """Whether a fork's field makes a sum with its further bottoms a part of the layer."""
+    return len(node.bottom) > 1 and any(
+        key in JOINS for key, _, _ in foreign_effects(node.message, (definition.param,))
+    )
+
+
+def _is_foreign(graph: Graph, forks: tuple[str, ...]) -> bool:
+    """Whether a net shows itself to be of a fork, if only of one that caffegen does not know."""
+    return bool(forks) or any(n.message.odd or n.type in FORK_TYPES for n in graph.nodes)
+
+
+def _counts_fit(
+    node: Node, definition: Definition, report: Report, graph: Graph, forks: tuple[str, ...]
+) -> bool:
+    """Whether the numbers of bottoms and tops are what the type takes (layer.hpp, CheckBlobCounts).
+
+    In a net of a fork more may fit; that is said, for nothing computes such a layer. Nothing is said
+    of a layer with a field that caffegen does not know: it may be another type of the same name.
+    """
+    fits, report = True, Report() if node.message.unknown else report
     tops = len(node.top)
     if definition.auto_top:
         tops = max(tops, definition.tops.least)
-    for word, number, takes in (
-        ("bottom", len(node.bottom), definition.bottoms),
-        ("top", tops, definition.tops),
+    for word, number, takes, besides in (
+        ("bottom", len(node.bottom), definition.bottoms, definition.fork_bottoms),
+        ("top", tops, definition.tops, definition.fork_tops),
     ):
         if not takes.takes(number):
             plural = "" if str(takes) == "1" else "s"
             limit = "no" if takes.most == 0 else takes
+            if besides and besides[0].takes(number) and _is_foreign(graph, forks):
+                said = f"{node.type} with {_counted(number, word)} is for {besides[1]} Caffe"
+                report.warning(
+                    "fork-blob-count",
+                    f"{said}; BVLC's takes {limit}, and caffegen does not compute it",
+                    node.message.span(word), layer=node.name,
+                )  # fmt: skip
+                definition.obstacle = definition.obstacle or f"{said} alone"
+                continue
             report.error(
                 f"wrong-number-of-{word}s",
                 f"{node.type} takes {limit} {word}{plural}, `{node.name}` has {number or 'none'}",

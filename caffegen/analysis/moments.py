@@ -8,14 +8,23 @@ all that batch statistics made without data need.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import erfc, exp, log, pi, prod, sqrt
+from math import copysign, erfc, exp, isfinite, log, pi, prod, sqrt
 from typing import Any, NamedTuple
 
 from caffegen.layer_types import BlobSpec
 from caffegen.net import Graph, Node
 from caffegen.text import Message
 
-__all__ = ["Moments", "expected_variances"]
+__all__ = ["Expected", "Moments", "expect"]
+
+# the largest mean square that is reckoned with
+_MOST = 1e30
+_WEIGHTED = (
+    "Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution", "InnerProduct",
+)  # fmt: skip
+_NORMALISING = ("BN", "BatchNorm", "SyncBN")
+# msra behind a ReLU keeps a second moment of 1, behind a value that had none it makes 2
+_LARGE = 4.0
 
 
 class Moments(NamedTuple):
@@ -30,28 +39,65 @@ class Moments(NamedTuple):
         return max(0.0, self.square - self.mean**2)
 
 
-def expected_variances(graph: Graph) -> dict[int, float]:
-    """The variance to store in every BatchNorm and BN, by the node's index in the graph.
+class Expected(NamedTuple):
+    """What to fill by, each by the node's index in the graph.
 
-    It is the second moment of the bottom, so that the top comes to 1. A BatchNorm that closes a
-    residual branch makes less where the sum it goes to has grown: else a thousand of them would add
-    up to a thousand, and the net's last layer to certainty. Inputs count as of mean 0, variance 1.
+    `variances` are those to store in every BatchNorm and BN, `gains` what the weights that have no
+    filler of their own are multiplied by, where that is not 1.
+    """
+
+    variances: dict[int, float]
+    gains: dict[int, float]
+
+
+def expect(graph: Graph) -> Expected:
+    """The variances and gains by which values neither die nor blow up with depth.
+
+    The variance of a normalisation is the second moment of the bottom, so that the top comes to 1.
+    One that closes a residual branch makes less where the sum it goes to has grown: else a thousand
+    of them would add up to a thousand, and the net's last layer to certainty. Where nothing
+    normalises, as in nets whose BatchNorms were merged, weights without a filler do so instead,
+    once values have become large. Inputs count as of mean 0, variance 1.
     """
     known: dict[int, Moments] = {}
-    found: dict[int, float] = {}
+    found = Expected({}, {})
     for node in graph.nodes:
         bottoms = [known.get(id(value), Moments()) for value in node.inputs]
-        rule = _RULES.get(node.type)
-        top = rule(node, node.definition, bottoms) if rule is not None and bottoms else None
+        rule = _RULES.get(node.type) if bottoms and node.definition is not None else None
+        top = None if rule is None else rule(node, node.definition, bottoms)
         if bottoms and (node.type == "BatchNorm" or _stores_variance(node)):
             top = Moments(0.0, 1 / max(1.0, _grown(node, known)) ** 2)
-            found[node.index] = min(max(bottoms[0].square / top.square, 1e-12), 1e30)
+            found.variances[node.index] = min(max(bottoms[0].square / top.square, 1e-12), _MOST)
+        elif top is not None and top.square > _LARGE and _is_free(node):
+            wanted = 1 / max(1.0, _grown(node, known)) ** 2
+            gain = found.gains[node.index] = sqrt(wanted / top.square)
+            top = Moments(top.mean * gain, wanted)
         if node.type in ("BN", "SyncBN") and bottoms:
             top = _scaled(node.definition, top or _normalised(node.definition, bottoms[0]))
         if top is None:
             top = bottoms[0] if bottoms else Moments()
+        top = _held(top)
         known.update((id(value), top) for value in node.outputs)
     return found
+
+
+def _held(values: Moments) -> Moments:
+    """Moments that can be reckoned with further, whatever a filler says."""
+    if not isfinite(values.mean) or not isfinite(values.square):
+        return Moments(0.0, _MOST)
+    most = sqrt(_MOST)
+    return Moments(min(max(values.mean, -most), most), min(values.square, _MOST))
+
+
+def _is_free(node: Node) -> bool:
+    """Whether its weights are filled as by msra for want of a filler, and nothing normalises them."""
+    if node.type not in _WEIGHTED or node.definition is None or not node.definition.blobs:
+        return False
+    filler = node.definition.blobs[0].filler
+    if node.message.blobs or (filler is not None and any(filler.set_fields())):
+        return False
+    readers = [reader.type for value in node.outputs for reader in value.readers]
+    return not readers or any(kind not in _NORMALISING for kind in readers)
 
 
 def _stores_variance(node: Node) -> bool:
@@ -188,7 +234,8 @@ def _scale(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
 
 
 def _bias(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
-    bias = bottoms[1] if len(bottoms) > 1 else _square_of(facts.blobs[0])
+    blobs = [_square_of(spec) for spec in facts.blobs]  # none where the shapes are not known
+    bias = (bottoms[1:] + blobs + [Moments(0, 0)])[0]
     mean = bottoms[0].mean
     return Moments(mean + bias.mean, bottoms[0].square + 2 * mean * bias.mean + bias.square)
 
@@ -238,7 +285,8 @@ def _rectified(slope: float, bottom: Moments) -> Moments:
 
 
 def _prelu(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
-    return _rectified(_square_of(facts.blobs[0]).mean, bottoms[0])
+    slope = _square_of(facts.blobs[0]).mean if facts.blobs else 0.0
+    return _rectified(slope, bottoms[0])
 
 
 def _pooling(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
@@ -258,12 +306,20 @@ def _largest(count: int) -> tuple[float, float]:
     """Mean and variance of the largest of so many standard normal values (Blom's approximation)."""
     from statistics import NormalDist
 
+    count = min(count, 1 << 40)  # for more, the share of all but one rounds to 1
     rise = NormalDist().inv_cdf((count - 0.375) / (count + 0.25))
     return rise, 1 / (1 + 0.83 * log(count))
 
 
+def _raised(base: float, power: float) -> float:
+    """The power of a number's size, with its sign, within what can be reckoned with further."""
+    size = power * log(max(abs(base), 1 / _MOST))
+    most = log(_MOST)
+    return copysign(exp(min(max(size, -most), most)), base)
+
+
 def _lrn(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
-    divisor = (facts.k + facts.alpha * bottoms[0].square) ** facts.beta
+    divisor = _raised(facts.k + facts.alpha * bottoms[0].square, facts.beta)
     return Moments(bottoms[0].mean / divisor, bottoms[0].square / divisor**2)
 
 
@@ -279,7 +335,7 @@ def _power(_node: Node, facts: Any, bottoms: list[Moments]) -> Moments:
     square = scale * scale * bottom.square + 2 * scale * shift * bottom.mean + shift * shift
     if facts.power == 1 or square <= 0:
         return Moments(mean, square)
-    size = min(max(square, 1e-6), 1e6) ** facts.power
+    size = _raised(min(max(square, 1e-6), 1e6), facts.power)
     return Moments(sqrt(size), size)
 
 

@@ -108,7 +108,7 @@ def _kind_of(node: Node) -> str:
             return "deconvolution" if node.type == "Deconvolution" else "fully connected"
         return "convolution" if "Convolution" in node.type else node.type
     if _pools(node):
-        after = node.outputs[0].shape if node.outputs else None
+        after = _top_shape(node)
         whole = after is not None and len(after) > 2 and set(after[2:]) == {1}
         return "global pooling" if whole and node.type == "Pooling" else "pooling"
     if node.type.endswith("Loss"):
@@ -200,8 +200,12 @@ def _one_stage(before: Piece, piece: Piece) -> bool:
     if piece.kind not in ("convolution", "fully connected"):
         return False
     last, node = before.weighted()[-1], piece.weighted()[-1]
-    shape = node.outputs[0].shape
-    return last.type == node.type and shape is not None and shape == last.outputs[0].shape
+    shape = _top_shape(node)
+    return last.type == node.type and shape is not None and shape == _top_shape(last)
+
+
+def _top_shape(node: Node) -> tuple[int, ...] | None:
+    return node.outputs[0].shape if node.outputs else None
 
 
 def _if_stage(piece: Piece, row: Sequence[Piece]) -> list[Piece]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 from caffegen.diagnostics import Report
 from caffegen.errors import CaffegenError
 from caffegen.net import Graph, Node
 
+from .sharing import ParamOwner, param_owners
+
 __all__ = ["Blob", "Weights", "match_weights", "save_weights"]
 
 Shape = tuple[int, ...]
+
+# for so many layers without weights the names of those left over are looked through
+_LOOKED_FOR = 50
 
 
 class Blob(Protocol):
@@ -66,23 +72,38 @@ def match_weights(graph: Graph, weights: Any, report: Report) -> Weights:
 
     Mis-shaped blobs and wrong numbers of blobs are errors, as in Caffe; layers that get no weights
     and weights that no layer takes are warnings, since Caffe passes over them without a word. A
-    layer of which nothing tells the blobs keeps those that the file holds.
+    layer of which nothing tells the blobs keeps those that the file holds. Blobs that layers share
+    are the same in all of them: those of the layer that the file has last, which Caffe copies last.
     """
     stored, sources = _stored(weights)
     with_blobs = {n.name: n for n in graph.nodes if n.definition is not None and n.definition.blobs}
     known = {node.name for node in graph.nodes}
+    owners = param_owners(graph)
+    fitted = {
+        name: _fit(node, stored[name], owners, report)
+        for name, node in with_blobs.items()
+        if stored.get(name)
+    }
+    _share(graph, fitted, owners, list(stored))
     found: dict[str, Sequence[Blob]] = {}
+    missing: list[Node] = []
     for name, node in with_blobs.items():
-        fitted = _fit(node, stored[name], report) if stored.get(name) else None
-        if fitted is not None:
-            found[name] = fitted
+        row = fitted.get(name, ())
+        whole = [blob for blob in row or () if blob is not None]
+        if row and len(whole) == len(row):
+            found[name] = whole
+        elif row is not None:
+            missing.append(node)
     for node in graph.nodes:
         if node.name in stored and node.name not in with_blobs and _is_open(node):
             found[node.name] = stored[node.name]
-    missing = [node for name, node in with_blobs.items() if not stored.get(name)]
-    extra = {n: blobs for n, blobs in stored.items() if blobs and n not in {**with_blobs, **found}}
-    for node in missing:
-        _report_missing(node, extra, report)
+    taken = with_blobs.keys() | found.keys()
+    extra = {name: blobs for name, blobs in stored.items() if blobs and name not in taken}
+    by_shapes: dict[tuple[Shape, ...], list[str]] = {}
+    for name, blobs in extra.items():
+        by_shapes.setdefault(tuple(blob.shape for blob in blobs), []).append(name)
+    for number, node in enumerate(missing):
+        _report_missing(node, by_shapes, report, look=number < _LOOKED_FOR)
     for name, blobs in extra.items():
         where = "has no weights in the net" if name in known else "is not in the net"
         shapes = ", ".join(str(list(blob.shape)) for blob in blobs)
@@ -113,15 +134,24 @@ def _stored(weights: Any) -> tuple[dict[str, Sequence[Blob]], tuple[str, ...]]:
     for path in paths:
         for layer in open_weights(path).layers:
             if layer.blobs:
+                # what is copied later overwrites, and counts as later where layers share
+                stored.pop(layer.name, None)
                 stored[layer.name] = layer.blobs
     return stored, tuple(os.fspath(path) for path in paths)
 
 
-def _fit(node: Node, blobs: Sequence[Blob], report: Report) -> list[Blob] | None:
+def _fit(
+    node: Node, blobs: Sequence[Blob], owners: Mapping[ParamOwner, ParamOwner], report: Report
+) -> list[Blob | None] | None:
+    """The blobs in the net's shapes, or nothing where they are at fault.
+
+    None stands for a blob that the layer borrows and the file leaves out, as HDF5 files do.
+    """
     assert node.definition is not None
     specs = node.definition.blobs
     at = node.message.span("name", value=True) or node.message.span()
-    if len(blobs) != len(specs):
+    borrowed = {index for index in range(len(specs)) if ParamOwner(node.index, index) in owners}
+    if len(blobs) > len(specs) or not borrowed.issuperset(range(len(blobs), len(specs))):
         expected = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs)
         report.error(
             "weights-wrong-number",
@@ -130,9 +160,12 @@ def _fit(node: Node, blobs: Sequence[Blob], report: Report) -> list[Blob] | None
             at, layer=node.name,
         )  # fmt: skip
         return None
-    fitted: list[Blob] = []
-    for spec, blob in zip(specs, blobs):
-        if blob.shape == spec.shape:
+    fitted: list[Blob | None] = []
+    for index, spec in enumerate(specs):
+        blob = blobs[index] if index < len(blobs) else None
+        if blob is None or (index in borrowed and getattr(blob, "absent", False)):
+            fitted.append(None)
+        elif blob.shape == spec.shape:
             fitted.append(blob)
         elif _same_in_four_axes(blob, spec.shape):
             fitted.append(Reshaped(blob, spec.shape))
@@ -148,6 +181,37 @@ def _fit(node: Node, blobs: Sequence[Blob], report: Report) -> list[Blob] | None
     return fitted if len(fitted) == len(specs) else None
 
 
+def _share(
+    graph: Graph,
+    fitted: dict[str, list[Blob | None] | None],
+    owners: Mapping[ParamOwner, ParamOwner],
+    order: Sequence[str],
+) -> None:
+    """Give layers that share a parameter the blob of the one that comes last in `order`."""
+    groups: dict[ParamOwner, list[ParamOwner]] = {}
+    for borrower, owner in owners.items():
+        groups.setdefault(owner, [owner]).append(borrower)
+    place = {name: index for index, name in enumerate(order)}
+    for group in groups.values():
+        nodes = [graph.nodes[member.layer] for member in group]
+        held: list[tuple[int, Blob]] = []
+        for node, member in zip(nodes, group, strict=True):
+            row = fitted.get(node.name)
+            blob = row[member.blob] if row else None
+            if blob is not None:
+                held.append((place[node.name], blob))
+        if not held:
+            continue
+        _, last = max(held, key=lambda entry: entry[0])
+        for node, member in zip(nodes, group, strict=True):
+            assert node.definition is not None
+            specs = node.definition.blobs
+            row = fitted.setdefault(node.name, [None] * len(specs))
+            shape = specs[member.blob].shape
+            if row is not None and prod(last.shape) == prod(shape):
+                row[member.blob] = last if last.shape == shape else Reshaped(last, shape)
+
+
 def _same_in_four_axes(blob: Blob, shape: Shape) -> bool:
     """Whether an old blob of num, channels, height, width is this shape (blob.cpp, ShapeEquals)."""
     if not getattr(blob, "legacy_shape", False) or len(shape) > 4:
@@ -155,12 +219,14 @@ def _same_in_four_axes(blob: Blob, shape: Shape) -> bool:
     return blob.shape == (1,) * (4 - len(shape)) + shape
 
 
-def _report_missing(node: Node, extra: Mapping[str, Sequence[Blob]], report: Report) -> None:
+def _report_missing(
+    node: Node, by_shapes: Mapping[tuple[Shape, ...], Sequence[str]], report: Report, *, look: bool
+) -> None:
+    """Warn of a layer without weights; with `look` name left-over ones that would fit it."""
     assert node.definition is not None
-    shapes = [spec.shape for spec in node.definition.blobs]
-    alike = [name for name, blobs in extra.items() if [b.shape for b in blobs] == shapes]
+    alike = by_shapes.get(tuple(spec.shape for spec in node.definition.blobs), ())
     help_text = ""
-    if alike:
+    if alike and look:
         from caffegen.schema.suggest import nearest
 
         near = nearest(node.name, alike) or alike[0]

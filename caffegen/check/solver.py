@@ -26,6 +26,11 @@ _POLICIES: dict[str, tuple[str, ...]] = {
     "poly": ("power", "max_iter"),
     "sigmoid": ("gamma", "stepsize"),
 }
+# the policies of forks (sgd_solver.cpp of each), and whose they are
+_FORK_POLICIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "multifixed": (("stagelr", "stageiter"), "intel mobilenet-yolo"),
+    "plateau": (("gamma", "plateau_winsize"), "ssd intel"),
+}
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 
 
@@ -40,7 +45,7 @@ def check_solver(
     _check_nets(solver, report)
     _check_tests(solver, report)
     _check_type(solver, report)
-    _check_policy(solver, report)
+    _check_policy(solver, _policies(options.dialect), report)
     for field in ("average_loss", "iter_size"):
         if solver.get(field) < 1:
             report.error(
@@ -72,9 +77,11 @@ def _check_tests(solver: Message, report: Report) -> None:
     if iterations < tests or (iterations > tests and not shared):
         report.error(
             "test-iter-count",
-            f"`test_iter` is given {_times(iterations)} for {tests} test nets",
+            f"`test_iter` is given {_times(iterations)} for {tests or 'no'} test nets",
             solver.span("test_iter") or solver.span("test_net") or solver.span("test_net_param"),
-            help="give it once for each test net",
+            help="give it once for each test net"
+            if tests
+            else "remove it, or name the net to test as `test_net`",
         )
         return
     if solver.test_state and len(solver.test_state) != iterations:
@@ -122,13 +129,22 @@ def _check_type(solver: Message, report: Report) -> None:
         )
 
 
-def _check_policy(solver: Message, report: Report) -> None:
+def _policies(dialect: str) -> dict[str, tuple[str, ...]]:
+    """The policies that the solver's Caffe may have: without a dialect those of every fork."""
+    return _POLICIES | {
+        name: fields
+        for name, (fields, forks) in _FORK_POLICIES.items()
+        if not dialect or dialect in forks.split()
+    }
+
+
+def _check_policy(solver: Message, policies: dict[str, tuple[str, ...]], report: Report) -> None:
     """Report a learning rate that Caffe stops on in its first iteration, or that never changes."""
     policy: str = solver.lr_policy
-    if policy not in _POLICIES:
+    if policy not in policies:
         if solver.misread("lr_policy"):
             return
-        near = nearest(policy, _POLICIES) if policy else None
+        near = nearest(policy, policies) if policy else None
         hint = f"; did you mean `{near}`?" if near else ""
         said = f"no learning rate policy `{policy}`{hint}" if policy else "there is no `lr_policy`"
         report.error(
@@ -136,17 +152,22 @@ def _check_policy(solver: Message, report: Report) -> None:
             help=f"the policies are {', '.join(_POLICIES)}",
         )  # fmt: skip
         return
-    for field in _POLICIES[policy]:
+    for field in policies[policy]:
         if solver.has(field) or solver.misread(field):
             continue
-        stops = field == "stepsize"
+        stops = field in ("stageiter", "stagelr", "stepsize")
         (report.error if stops else report.warning)(
             "lr-policy-incomplete",
             f"the policy `{policy}` needs `{field}`, which is not set"
             + ("" if stops else f" and counts as {solver.get(field) or 0}"),
             solver.span("lr_policy"), help=f"add `{field}`",
         )  # fmt: skip
-    if solver.gamma < 0 and "gamma" in _POLICIES[policy]:
+    if "stepsize" in policies[policy] and solver.has("stepsize") and solver.stepsize < 1:
+        report.error(
+            "solver-count-zero", f"`stepsize` is {solver.stepsize}; it must be at least 1",
+            solver.span("stepsize"),
+        )  # fmt: skip
+    if solver.gamma < 0 and "gamma" in policies[policy]:
         report.error(
             "gamma-negative", f"`gamma` is {solver.gamma:g}; it must be at least 0",
             solver.span("gamma"),

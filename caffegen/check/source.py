@@ -11,6 +11,7 @@ from caffegen.diagnostics import Diagnostic, Report, told_once
 from caffegen.legacy import upgrade_net, with_input_sizes
 from caffegen.lint import lint
 from caffegen.net import Graph, NetState, build_graph
+from caffegen.schema import message_type
 from caffegen.schema.suggest import nearest
 from caffegen.text import Message, Source, Span
 
@@ -44,6 +45,7 @@ def check_source(source: Source, options: Options) -> Checked:
         _report_other(kind.message, report)
     else:
         report.faults(source, kind.faults)
+    if kind.word in ("net", "solver"):
         report_dialect(find_dialect(kind.message, options.dialect), report)
     if kind.word == "net":
         shapes = check_net(kind.message, options, report)
@@ -55,12 +57,12 @@ def check_source(source: Source, options: Options) -> Checked:
 
 
 def _report_other(message: Message, report: Report) -> None:
-    fields = list(dict.fromkeys(field.name for field in message.unknown))
-    first = message.unknown[0]
+    solver = message_type("SolverParameter")
+    first = next(field for field in message.unknown if field.name not in solver.fields)
     source = message._source
     report.error(
         "not-a-net",
-        f"the file holds no net and no solver: neither has a field `{fields[0]}`",
+        f"the file holds no net and no solver: neither has a field `{first.name}`",
         Span(source, first.place[0], first.place[0] + len(first.name)) if source else None,
         help="exclude it from the check if it is meant for another program",
     )
@@ -99,10 +101,10 @@ def _examine(
     What a layer definition reports in TEST, it reports in TRAIN too, where the check begins.
     """
     report = part.report
-    same = [e for e in before if [n.message for n in e.graph.nodes] == part.layers]
-    if same and same[0].state.phase in ("TRAIN", part.state.phase):
-        graph = same[0].graph
-        broken = same[0].report.errors
+    same = next((earlier for earlier in before if _is_of(earlier.graph, part)), None)
+    if same is not None and same.state.phase in ("TRAIN", part.state.phase):
+        graph = same.graph
+        broken = same.report.errors
     else:
         graph = build_graph(name, part.layers, report, nearest)
         infer(graph, part.state.phase, report, options.given, forks)
@@ -112,6 +114,12 @@ def _examine(
     if not any(d.name in _GRAPH_FAULTS for d in broken):
         lint(graph, part.state, report, pedantic=options.pedantic)
     return Examined(part.state, graph, report)
+
+
+def _is_of(graph: Graph, part: Part) -> bool:
+    """Whether a graph is of these very layers."""
+    nodes, layers = graph.nodes, part.layers
+    return len(nodes) == len(layers) and all(n.message is la for n, la in zip(nodes, layers))
 
 
 def _explain_left_out(graph: Graph, part: Part, report: Report) -> None:
@@ -145,13 +153,14 @@ def _merge(examined: Sequence[Examined], faults: Collection[int]) -> Iterator[Di
     `faults` is where the upgrade found fault; a layer that it left without a type is no news.
     """
     told: set[tuple[str, int]] = set()
+    mended = _mended(examined)
     for state in examined:
         new = set()
         learns = _has_loss(state.graph)
         for found in state.report:
             if found.name == "in-place-gradient-wrong" and not learns:
                 continue
-            if found.name in _FLAWS_OF_ALL_STATES and not _in_all_states(found, examined):
+            if found.span is not None and (found.name, found.span.start) in mended:
                 continue
             if found.name == "layer-without-type" and _covers_any(found, faults):
                 continue
@@ -177,21 +186,24 @@ def _covers_any(found: Diagnostic, starts: Collection[int]) -> bool:
     return span is not None and any(span.start <= start < span.end for start in starts)
 
 
-def _in_all_states(found: Diagnostic, examined: Sequence[Examined]) -> bool:
-    """Whether every state that has the top in question has the finding too."""
-    if found.span is None:
-        return True
-    start = found.span.start
-    for state in examined:
-        told = any(d.name == found.name and d.span == found.span for d in state.report)
-        if not told and any(
-            (span := node.message.span("top", index)) is not None and span.start == start
-            for node in state.graph.nodes
-            if node.name == found.layer
-            for index in range(len(node.top))
-        ):
-            return False
-    return True
+def _mended(examined: Sequence[Examined]) -> set[tuple[str, int]]:
+    """Flaws of all states, by name and place, that a state which has the top in question has not."""
+    told = [
+        {(d.name, d.span.start) for d in state.report if d.name in _FLAWS_OF_ALL_STATES and d.span}
+        for state in examined
+    ]
+    found = set()
+    for state, here in zip(examined, told, strict=True):
+        others = set().union(*told) - here
+        if others:
+            spans = (
+                node.message.span("top", index)
+                for node in state.graph.nodes
+                for index in range(len(node.top))
+            )
+            tops = {span.start for span in spans if span is not None}
+            found |= {flaw for flaw in others if flaw[1] in tops}
+    return found
 
 
 def _unexpected(examined: Sequence[Examined], options: Options) -> Iterator[Diagnostic]:

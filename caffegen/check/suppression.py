@@ -53,6 +53,7 @@ def _suppressions(source: Source) -> tuple[dict[int, frozenset[str]], frozenset[
     whole: frozenset[str] | None = None
     if "caffegen:" not in source.text:
         return lines, whole
+    below = 0
     for found in _IGNORE.finditer(source.text):
         names = frozenset(name.strip() for name in (found[2] or "").split(",") if name.strip())
         line = source.position(found.start())[0]
@@ -60,7 +61,9 @@ def _suppressions(source: Source) -> tuple[dict[int, frozenset[str]], frozenset[
             whole = names if whole is None else _both(whole, names)
             continue
         if not source.line_text(line)[: found.start() - source.starts[line - 1]].strip():
-            line = _next_field(source, line)
+            # of comments in succession all speak of one line
+            below = below if line < below else _next_field(source, line)
+            line = below
         lines[line] = _both(lines[line], names) if line in lines else names
     return lines, whole
 

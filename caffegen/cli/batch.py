@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future
 from typing import NamedTuple
 
 import click
@@ -56,6 +57,11 @@ def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
     """A job for every prototxt; outputs keep the folders that the inputs do not share."""
     from caffegen.cli.paths import find_files
 
+    for path in paths:
+        if path.endswith(_WEIGHTS):
+            raise click.UsageError(
+                f"`{path}` is no prototxt; the weights of a folder's nets are found by name"
+            )
     files = find_files(paths)
     if not files:
         raise click.UsageError("no prototxt was found")
@@ -92,8 +98,19 @@ def _run(job: Job, convert: Callable[[Job], str]) -> Outcome:
         return Outcome(job, "converted", convert(job))
     except click.ClickException as error:
         return Outcome(job, "failed", error.format_message())
-    except (CaffegenError, OSError, MemoryError) as error:
-        return Outcome(job, "failed", str(error) or type(error).__name__)
+    except (CaffegenError, OSError) as error:
+        return Outcome(job, "failed", str(error))
+    except Exception as error:  # noqa: BLE001 - what fails in one net is not the end of the others
+        return Outcome(job, "failed", f"{type(error).__name__}: {error}")
+
+
+def _result(future: Future[Outcome], job: Job) -> Outcome:
+    """What a process has made of a job; one that the system ends takes the others with it."""
+    try:
+        return future.result()
+    except BrokenExecutor:
+        told = "its process was ended by the system, as for memory; try again with fewer --jobs"
+        return Outcome(job, "failed", told)
 
 
 def convert_all(jobs: Sequence[Job], convert: Callable[[Job], str], workers: int) -> int:
@@ -108,8 +125,8 @@ def convert_all(jobs: Sequence[Job], convert: Callable[[Job], str], workers: int
 
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
                 waiting = [pool.submit(_run, job, convert) for job in jobs]
-                for future in waiting:
-                    outcomes.append(future.result())
+                for future, job in zip(waiting, jobs, strict=True):
+                    outcomes.append(_result(future, job))
                     advance(1)
         else:
             for job in jobs:
@@ -122,8 +139,9 @@ def convert_all(jobs: Sequence[Job], convert: Callable[[Job], str], workers: int
         click.echo(f"{line}  {told}" if outcome.state == "failed" else line)
     failed = sum(outcome.state == "failed" for outcome in outcomes)
     done = sum(outcome.state == "converted" for outcome in outcomes)
+    plural = "" if len(outcomes) == 1 else "s"
     click.echo(
-        f"{len(outcomes)} nets: {done} converted, {len(outcomes) - done - failed} up to date, "
+        f"{len(outcomes)} net{plural}: {done} converted, {len(outcomes) - done - failed} up to date, "
         f"{failed} failed",
         file=sys.stderr,
     )

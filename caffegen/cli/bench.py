@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from .schema_options import schema_options
+from .state_options import state_options
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from caffegen.loader import Net
@@ -44,10 +46,7 @@ class _How(NamedTuple):
 @click.option("--fuse", is_flag=True, help="Fold BatchNorm and Scale into the layer before.")
 @click.option("--repeat", type=click.IntRange(min=3), default=20, show_default=True,
               help="How often each batch is timed.")  # fmt: skip
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="How the results are printed.")  # fmt: skip
 @schema_options
@@ -96,7 +95,8 @@ def command(
 
 
 def _sizes(text: str) -> list[int]:
-    sizes = [int(word) if word.strip().isdecimal() else 0 for word in text.split(",")]
+    words = [word.strip() for word in text.split(",")]
+    sizes = [int(word) if word.isdecimal() and len(word) < 10 else 0 for word in words]
     if not all(sizes):
         raise click.UsageError(f"--batch: `{text}` is not of the form 1,8,64")
     return sizes
@@ -111,18 +111,17 @@ def _load(
     dialect: str,
 ) -> Net:
     """The net with its weights, or with such as keep the values in range."""
-    from caffegen.diagnostics import NetError
+    from caffegen.cli.weights import refuse_missing_weights
     from caffegen.loader import load
 
     net = load(
         prototxt, list(caffemodel) or None, stages=stages, level=level, inputs=shapes,
         dialect=dialect,
     )  # fmt: skip
-    if not caffemodel:
+    if caffemodel:
+        refuse_missing_weights(net)
+    else:
         net.fill()
-        return net
-    if any(found.name == "layer-without-weights" for found in net.diagnostics):
-        raise NetError([found._replace(severity="error") for found in net.diagnostics])
     return net
 
 
@@ -139,13 +138,13 @@ def _measure(net: Net, sizes: Sequence[int], how: _How, progress: Any) -> list[d
     types = {node.name: node.type for node in net.graph.nodes}
     results = []
     for size in sizes:
-        inputs = _inputs(net, size, how)
         progress(f"batch {size}, layer by layer")
         try:
+            inputs = _inputs(net, size, how)
             layers = time_by_type(module, types, inputs, device)
             progress(f"batch {size}{', compiling' if how.compile else ''}")
             found = measure(_compiled(module, inputs, how), inputs, device, how.repeat)
-        except torch.OutOfMemoryError:
+        except (MemoryError, torch.OutOfMemoryError):
             torch.cuda.empty_cache()
             results.append({"batch": size, "out_of_memory": True})
             continue
@@ -155,7 +154,6 @@ def _measure(net: Net, sizes: Sequence[int], how: _How, progress: Any) -> list[d
 
 def _inputs(net: Net, size: int, how: _How) -> dict[str, torch.Tensor]:
     """Seeded inputs of a batch size: every blob that has as many items as the first one."""
-    import numpy as np
     import torch
 
     from caffegen.errors import CaffegenError
@@ -169,8 +167,7 @@ def _inputs(net: Net, size: int, how: _How) -> dict[str, torch.Tensor]:
     inputs = {}
     for name, array in arrays.items():
         if array.ndim and array.shape[:1] == number:
-            # items are repeated in turn
-            array = np.resize(array, (size, *array.shape[1:]))  # noqa: PLW2901
+            array = _repeated(array, size)  # noqa: PLW2901
         tensor = torch.from_numpy(array).to(how.device)
         if takes_integers(_first(net, name)):
             inputs[name] = tensor.long()
@@ -180,6 +177,16 @@ def _inputs(net: Net, size: int, how: _How) -> dict[str, torch.Tensor]:
             tensor = tensor.to(memory_format=torch.channels_last)
         inputs[name] = tensor
     return inputs
+
+
+def _repeated(array: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+    """So many items, those of the array in turn; the memory is taken first."""
+    import numpy as np
+
+    whole = np.zeros((size, *array.shape[1:]), array.dtype)
+    for begin in range(0, size, len(array) or size):
+        whole[begin : begin + len(array)] = array[: size - begin]
+    return whole
 
 
 def _first(net: Net, name: str) -> Any:

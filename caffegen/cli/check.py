@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .schema_options import add_schemas, schema_options
+from .state_options import state_options
 
 if TYPE_CHECKING:
     from caffegen.check import Checked, Options
@@ -26,10 +27,7 @@ _MOST_ROUNDS = 20
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--phase", type=click.Choice(["all", "TRAIN", "TEST"]),
               help="Which phases (all that the net is meant for).")  # fmt: skip
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @click.option("--expect", multiple=True, metavar="BLOB=1,1000",
               help="Fail unless the blob has this shape; may be repeated.")  # fmt: skip
 @click.option("-w", "--weights", metavar="FILE[,FILE]", help="Hold the net against a caffemodel.")

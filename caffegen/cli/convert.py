@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from .schema_options import add_schemas, own_plugins, own_protos, schema_options
+from .state_options import state_options
 from .targets import TARGETS, Settings, target_of
 
 if TYPE_CHECKING:
@@ -59,10 +61,7 @@ class Request(NamedTuple):
               help="Merge BatchNorm, Scale and Bias into the layer before.")  # fmt: skip
 @click.option("--outputs", metavar="BLOB[,BLOB]", help="The blobs to give; only what they need.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @schema_options
 def command(
     prototxt: str,
@@ -99,15 +98,16 @@ def command(
     """
     from caffegen.cli.paths import parse_shapes
 
+    shapes = parse_shapes(inputs, "--input")
     settings = Settings(
         opset=opset,
         storage=storage,
         dynamic_batch=dynamic_batch,
         dynamic_size=dynamic_size,
         fold=fold,
-        outputs=outputs.split(",") if outputs else None,
+        outputs=None if outputs is None else _blobs(outputs),
+        words=_words(fill, phase, level, stage, inputs, dialect, fold=fold),
     )
-    shapes = parse_shapes(inputs, "--input")
     request = Request(
         fill, strict, settings, phase, stage, level, shapes, dialect, own_protos(), own_plugins()
     )
@@ -124,6 +124,33 @@ def command(
     click.echo(f"{os.fspath(output)}: {told}", err=True)
 
 
+def _blobs(outputs: str) -> list[str]:
+    names = [name for name in outputs.split(",") if name]
+    if not names:
+        raise click.UsageError("--outputs names no blob")
+    return names
+
+
+def _words(
+    fill: int | None,
+    phase: str,
+    level: int,
+    stages: Sequence[str],
+    inputs: Sequence[str],
+    dialect: str,
+    *,
+    fold: bool,
+) -> tuple[str, ...]:
+    """The options that say which net is made, as the command line has them."""
+    words = [] if fill is None else ["--fill", str(fill)]
+    words += [] if phase == "TEST" else ["--phase", phase]
+    words += ["--level", str(level)] if level else []
+    words += [word for stage in stages for word in ("--stage", stage)]
+    words += [word for given in inputs for word in ("--input", given)]
+    words += ["--dialect", dialect] if dialect else []
+    return (*words, *(["--fold"] if fold else []))
+
+
 def _convert_job(request: Request, job: Job) -> str:
     add_schemas(request.protos, request.plugins)
     return _convert(job.prototxt, [job.weights] if job.weights else [], job.output, request)
@@ -131,6 +158,7 @@ def _convert_job(request: Request, job: Job) -> str:
 
 def _convert(prototxt: str, files: list[str], output: str, request: Request) -> str:
     """Convert one net and tell what was written."""
+    from caffegen.cli.weights import refuse_missing_weights
     from caffegen.loader import load
 
     net = load(
@@ -142,6 +170,9 @@ def _convert(prototxt: str, files: list[str], output: str, request: Request) -> 
         _fill(net, request.fill)
     elif not files:
         _need_weights(net)
+    elif not request.settings.outputs:
+        # a part of the net may not need them
+        refuse_missing_weights(net)
     _report_mismatches(net, strict=request.strict)
     return target_of(output)(net, output, request.settings)
 
@@ -163,11 +194,13 @@ def _fill(net: Net, seed: int) -> None:
 
 def _need_weights(net: Net) -> None:
     """Refuse a net that has weight blobs and was given no values for them."""
-    for node in net.graph.nodes:
-        if node.definition is not None and node.definition.blobs:
-            raise click.UsageError(
-                f"layer `{node.name}` has weights; give a CAFFEMODEL, or --fill 0 to make some up"
-            )
+    from caffegen.cli.weights import first_with_weights
+
+    layer = first_with_weights(net)
+    if layer is not None:
+        raise click.UsageError(
+            f"layer `{layer.name}` has weights; give a CAFFEMODEL, or --fill 0 to make some up"
+        )
 
 
 def _report_mismatches(net: Net, *, strict: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .schema_options import schema_options
+from .state_options import state_options
 
 if TYPE_CHECKING:
     from caffegen.analysis.diff import NetDiff
@@ -24,10 +25,7 @@ Shape = tuple[int, ...]
 @click.argument("second", type=click.Path())
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
               help="TRAIN compares fillers, learning rates and losses, too.")  # fmt: skip
-@click.option("--stage", multiple=True, help="A stage of the nets' state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the nets' state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="How the difference is printed.")  # fmt: skip
 @schema_options
@@ -48,7 +46,7 @@ def command(
     from caffegen.analysis.diff import diff_graphs
     from caffegen.cli.output import write_text
     from caffegen.cli.paths import parse_shapes
-    from caffegen.loader import examine, read_source
+    from caffegen.loader import examine, read_source, refuse_other_kinds
 
     sources = [read_source(path) for path in (first, second)]
     given = parse_shapes(inputs, "--input")
@@ -56,6 +54,8 @@ def command(
         "phase": phase, "stages": stage, "level": level, "dialect": dialect,
     }  # fmt: skip
     nets = [examine(source, given=given, **options) for source in sources]
+    for source, net in zip(sources, nets, strict=True):
+        refuse_other_kinds(source, net)
     for index, (mine, other) in enumerate((nets, nets[::-1])):
         _refuse_broken(mine)
         lent = _lent_shapes(mine, other)

@@ -7,6 +7,7 @@ from math import prod
 import click
 
 from .schema_options import schema_options
+from .state_options import state_options
 
 __all__ = ["command"]
 
@@ -18,10 +19,7 @@ __all__ = ["command"]
 @click.option("--as-declared", is_flag=True,
               help="Fill as Caffe would: weights without a filler become 0.")  # fmt: skip
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @schema_options
 def command(
     prototxt: str,

@@ -70,6 +70,9 @@ def _run(args: list[str]) -> int:
         return _say(str(error), _code(error))
     except OSError as error:
         return _end_output(error)
+    except MemoryError as error:
+        told = str(error).rstrip(".")
+        return _say(f"there is not enough memory{told and f': {told[:1].lower()}{told[1:]}'}", 2)
     return 0
 
 

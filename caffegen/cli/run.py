@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from .schema_options import schema_options
+from .state_options import state_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +46,7 @@ _TOP = 5
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True,
               help="How many images go through the net at once.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of the input blob, which images are resized to.")  # fmt: skip
+@state_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="How the results are printed.")  # fmt: skip
 @schema_options
@@ -73,22 +71,26 @@ def command(
 ) -> None:
     """Run a net on images, folders of images or arrays, in PyTorch.
 
-    Images are read in BGR, resized to the input by bilinear interpolation as OpenCV does, less the
-    mean, times the scale; a .npy (N x C x H x W, or one item) is taken as it is. The highest classes
-    are shown for scores that a Softmax makes, and with --top or --labels for any vector per image;
-    shape and statistics for other blobs. A net without weights takes no CAFFEMODEL. Exit code 3: a
-    file could not be read.
+    Images are read in BGR, resized to the input (or to what --input says of it) by bilinear
+    interpolation as OpenCV does, less the mean, times the scale; a .npy (N x C x H x W, or one item)
+    is taken as it is. The highest classes are shown for scores that a Softmax makes, and with --top
+    or --labels for any vector per image; shape and statistics for other blobs. A net without weights
+    takes no CAFFEMODEL. An input like Faster R-CNN's `im_info` is the size of the net's input, with
+    scales of 1. Exit code 3: a file could not be read.
 
     Weights that PyTorch trained on ImageNet want
     --rgb --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375.
     """
+    import numpy as np
+
     from caffegen.cli.output import write_text
     from caffegen.cli.paths import parse_shapes
     from caffegen.cli.progress import amount
-    from caffegen.diagnostics import NetError
+    from caffegen.cli.weights import first_with_weights, refuse_missing_weights
+    from caffegen.errors import CaffegenError
     from caffegen.loader import load
     from caffegen.pytorch import build
-    from caffegen.pytorch.preprocess import only_input
+    from caffegen.pytorch.preprocess import image_sizes, only_input
 
     caffemodel, given = _split(files)
     paths = _find(given)
@@ -96,17 +98,24 @@ def command(
     weights = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
     shapes = parse_shapes(inputs, "--input")
     net = load(prototxt, weights or None, stages=stage, level=level, inputs=shapes, dialect=dialect)
-    if any(found.name == "layer-without-weights" for found in net.diagnostics):
-        raise NetError([found._replace(severity="error") for found in net.diagnostics])
-    if not weights:
-        _refuse_without_weights(net)
+    refuse_missing_weights(net)
+    layer = first_with_weights(net)
+    if layer is not None and not weights:
+        raise CaffegenError(
+            f"the layer `{layer.name}` has weights; give a CAFFEMODEL before what is to be run"
+        )
     wanted = _Wanted(net, blobs, top, labels, labels_file or "")
-    reader = _Reader(*only_input(net), mean, scale, std=std, rgb=rgb)
+    blob, shape = only_input(net)
+    reader = _Reader(blob, shape, mean, scale, std=std, rgb=rgb)
+    sizes = image_sizes(net, shape)
+    # a detector that reads the image's size takes one image
+    batch = 1 if sizes else batch
     module = build(net, device=device)
     results: list[dict[str, Any]] = []
     with amount("running", len(paths), unit="files") as progress:
         for items in _batches(reader.items(paths, progress), batch):
-            results += wanted.describe(items, _forward(module, items, wanted.blobs, device))
+            values = {blob: np.stack([item.values for item in items]), **sizes}
+            results += wanted.describe(items, _forward(module, values, wanted.blobs, device))
     if form == "json":
         import json
 
@@ -130,21 +139,8 @@ def _split(files: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if first.lower().endswith((*IMAGE_SUFFIXES, ".npy")) or os.path.isdir(first):
         return (), files
     if not files[1:]:
-        raise click.UsageError(
-            "IMAGE|FOLDER|ARRAY.npy... is missing: what is the net to be run on?"
-        )
+        raise click.UsageError("what is the net to be run on? Give an IMAGE, FOLDER or ARRAY.npy")
     return files[:1], files[1:]
-
-
-def _refuse_without_weights(net: Net) -> None:
-    """Say which layer needs weights, where no file was given."""
-    from caffegen.errors import CaffegenError
-
-    for node in net.graph.nodes:
-        if node.definition is not None and node.definition.blobs:
-            raise CaffegenError(
-                f"the layer `{node.name}` has weights; give a CAFFEMODEL before what is to be run"
-            )
 
 
 class _Item(NamedTuple):
@@ -194,7 +190,9 @@ class _Reader:
 
         if path.lower().endswith(".npy"):
             for index, values in enumerate(read_items(path, self.blob, self.shape)):
-                yield _Item(path, index, values.astype(np.float32))
+                with np.errstate(over="ignore"):  # what is too large becomes infinite
+                    item = _Item(path, index, values.astype(np.float32))
+                yield item
             return
         if self.images is None:
             self.images = Preprocessing.of(self.blob, self.shape, scale=self.scale)
@@ -252,22 +250,25 @@ def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 def _forward(
-    module: CaffeModule, items: Sequence[_Item], blobs: Sequence[str], device: str
+    module: CaffeModule,
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+    blobs: Sequence[str],
+    device: str,
 ) -> dict[str, np.ndarray[Any, Any]]:
-    import numpy as np
     import torch
 
     from caffegen.errors import CaffegenError
 
-    values = torch.from_numpy(np.stack([item.values for item in items]))
+    given = {name: torch.from_numpy(values) for name, values in inputs.items()}
     try:
         with torch.inference_mode():
-            found = module.run(values.to(device), blobs)
+            found = module.run({name: t.to(device) for name, t in given.items()}, blobs)
     except torch.OutOfMemoryError:
+        items = len(next(iter(given.values())))
         raise CaffegenError(
-            f"the memory of `{device}` is too small for a batch of {len(items)}; give --batch less"
+            f"the memory of `{device}` is too small for a batch of {items}; give --batch less"
         ) from None
-    return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
+    return {name: tensor.detach().float().cpu().numpy() for name, tensor in found.items()}
 
 
 class _Wanted:

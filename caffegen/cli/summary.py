@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .schema_options import schema_options
+from .state_options import state_options
 
 if TYPE_CHECKING:
     from caffegen.analysis.summary import BlockRow, Row, Summary
@@ -23,10 +24,7 @@ __all__ = ["command"]
 @click.command("summary")
 @click.argument("prototxt", type=click.Path())
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @click.option(
     "--blocks",
     is_flag=True,
@@ -56,13 +54,14 @@ def command(
     from caffegen.cli.paths import parse_shapes
     from caffegen.diagnostics import UNKNOWN, told_once
     from caffegen.diagnostics.render import render
-    from caffegen.loader import examine, read_source
+    from caffegen.loader import examine, read_source, refuse_other_kinds
 
     source = read_source(prototxt)
     examined = examine(
         source, phase=phase, stages=stage, level=level, given=parse_shapes(inputs, "--input"),
         dialect=dialect,
     )  # fmt: skip
+    refuse_other_kinds(source, examined)
     summary = summarize(examined.graph)
     rows = summarize_blocks(examined.graph, summary) if blocks else None
     if form == "json":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .schema_options import schema_options
+from .state_options import state_options
 
 if TYPE_CHECKING:
     from caffegen.verify import VerifyReport
@@ -25,13 +26,11 @@ __all__ = ["command"]
               help="Largest difference over the blob's largest magnitude.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu, cuda.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
-@click.option("--stage", multiple=True, help="A stage of the net's state; may be repeated.")
-@click.option("--level", type=int, default=0, help="The level of the net's state.")
-@click.option("--input", "inputs", multiple=True, metavar="BLOB=1,3,224,224",
-              help="The shape of an input or data blob; may be repeated.")  # fmt: skip
+@state_options
 @click.option("--all", "show_all", is_flag=True, help="Show every blob, not the largest ones.")
 @click.option("--report", "page", type=click.Path(), help="Write the report as a page of HTML too.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              help="How the report is printed.")  # fmt: skip
 @schema_options
 def command(
     prototxt: str,
@@ -59,7 +58,7 @@ def command(
     """
     from caffegen.cli.paths import parse_shapes
     from caffegen.cli.progress import steps
-    from caffegen.diagnostics import NetError
+    from caffegen.cli.weights import refuse_missing_weights
     from caffegen.loader import load
     from caffegen.verify import compare
 
@@ -68,9 +67,9 @@ def command(
         prototxt, list(caffemodel) or None, phase=phase, stages=stage, level=level, inputs=shapes,
         dialect=dialect,
     )  # fmt: skip
-    if caffemodel and any(found.name == "layer-without-weights" for found in net.diagnostics):
-        raise NetError([found._replace(severity="error") for found in net.diagnostics])
-    if not caffemodel:
+    if caffemodel:
+        refuse_missing_weights(net)
+    else:
         net.fill(seed)
     with steps("verifying") as progress:
         report = compare(

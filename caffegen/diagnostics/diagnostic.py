@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from caffegen.errors import CaffegenError
@@ -13,9 +13,11 @@ __all__ = ["UNKNOWN", "Diagnostic", "NetError", "Report", "Severity", "told_once
 Severity = Literal["error", "warning"]
 
 
-#: The findings about what caffegen does not know. A net that has them can be loaded, to be looked at,
-#: compared and written; the layers that they are about can't be computed.
-UNKNOWN = frozenset({"unknown-enum-word", "unknown-field", "unknown-layer-type"})
+#: The findings about what caffegen does not know, or nobody does. A net that has them can be loaded,
+#: to be looked at, compared and written; the layers that have unknown parts can't be computed.
+UNKNOWN = frozenset(
+    {"field-without-reader", "unknown-enum-word", "unknown-field", "unknown-layer-type"}
+)
 # told once for each name, however often it is written
 _ONCE = UNKNOWN | {"fork-field-not-computed", "undefined-layer-type"}
 
@@ -135,7 +137,7 @@ def told_once(found: Iterable[Diagnostic]) -> list[Diagnostic]:
     A layer type that was told of as a word of an old net's enum is not told of as a type again.
     """
     told: list[Diagnostic] = []
-    at: dict[tuple[str, str], int] = {}
+    again: dict[tuple[str, str], list[Span]] = {}
     words = set()
     for each in found:
         if each.name == "unknown-enum-word" and each.span is not None:
@@ -143,18 +145,18 @@ def told_once(found: Iterable[Diagnostic]) -> list[Diagnostic]:
         if each.name == "unknown-layer-type" and each.span and each.span.start in words:
             continue
         key = (each.name, each.message)
-        if each.name not in _ONCE or key not in at:
-            at[key] = len(told)
+        if each.name not in _ONCE or key not in again:
+            again[key] = []
             told.append(each)
         elif each.span is not None:
-            first = told[at[key]]
-            told[at[key]] = first._replace(again=(*first.again, each.span))
-    return [
-        each._replace(message=f"{each.message} ({len(each.again) + 1} times)")
-        if each.again
-        else each
-        for each in told
-    ]
+            again[key].append(each.span)
+    return [_with_times(each, again[each.name, each.message]) for each in told]
+
+
+def _with_times(found: Diagnostic, again: Sequence[Span]) -> Diagnostic:
+    if not again:
+        return found
+    return found._replace(message=f"{found.message} ({len(again) + 1} times)", again=tuple(again))
 
 
 class NetError(CaffegenError):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from caffegen.errors import CaffegenError
+from caffegen.text.message import INT_RANGE
 
 if TYPE_CHECKING:
     from caffegen.text import FieldError
@@ -76,8 +77,7 @@ def field_sentence(error: FieldError) -> str:
         return f"`{error.field}` takes one of {', '.join(words)}, found {shown(error.value)}"
     expected = _EXPECTED.get(field.kind, "an integer")
     if error.kind == "out-of-range":
-        low = 0 if field.kind.startswith("u") else -(1 << (int(field.kind[-2:]) - 1))
-        high = (1 << (int(field.kind[-2:]) - (not field.kind.startswith("u")))) - 1
+        low, high = INT_RANGE[field.kind]
         expected = f"{low} to {high}"
     elif field.repeated and field.kind != "message":
         expected += " or a list of them"

@@ -48,15 +48,24 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "data": ("AnnotatedData", "Data", "HDF5Data", "HDF5Output", "ImageData", "WindowData"),
     "detection": ("DetectionEvaluate", "DetectionOutput"),
     "elementwise": ("Bias", "Eltwise", "Scale"),
+    "face_features": ("ChannelScale", "InnerDistance"),
     "given": ("DummyData", "Input", "MemoryData"),
     "inner_product": ("Embed", "InnerProduct"),
+    "labelled_pictures": ("BboxData", "DocData", "LaneData", "MultiLabelData", "SparseData"),
+    "landmarks": ("Hotspot", "SubRegion"),
+    "local": ("Local", "SparseInnerProduct"),
     "loss": ("ContrastiveLoss", "EuclideanLoss", "HingeLoss", "MultinomialLogisticLoss"),
     "metric": ("Accuracy", "ArgMax"),
     "metric_loss": ("CenterLoss", "L1Loss", "TripletLoss"),
     "multibox_loss": ("MultiBoxLoss",),
     "normalization": ("BatchNorm", "LRN", "MVN"),
     "normalize": ("L2Norm", "Normalize", "NormalizeBBox"),
+    "noisy_activation": ("Insanity", "SeLuDropout"),
     "ohem": ("BoxAnnotatorOHEM", "SmoothL1LossOHEM", "SoftmaxWithLossOHEM"),
+    "pairwise_loss": (
+        "PairwiseLoss", "QuantizationLoss", "SVRLoss", "SqueezeDetLoss", "WassersteinLoss",
+        "XCovLoss",
+    ),
     "pooling": ("Pooling", "SPP"),
     "prior_box": ("PriorBox",),
     "products": ("Axpy", "MatMul"),
@@ -76,6 +85,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "roi": ("PSROIPooling", "ROIAlign", "ROIPooling"),
     "selecting": ("BatchReindex", "Crop", "Filter"),
     "seg_accuracy": ("SegAccuracy",),
+    "segmentation": (
+        "AssistedExcitation", "ConfusionMatrix", "MultiStageMeanfield", "SegmentationEvaluate",
+    ),
     "sequence": ("CTCLoss", "ContinuationIndicator", "CtcLoss", "LabelsequenceAccuracy"),
     "unpooling": ("MaxUnpool", "UnPooling", "Unpooling"),
     "yolo": ("RegionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput"),
@@ -92,9 +104,9 @@ PYTHON_LAYERS: dict[str, str] = {
 
 # layers whose tops come from outside: the caller feeds them; DummyData makes its own where nobody does
 FED = frozenset({
-    "AnnotatedData", "BoxData", "CPMData", "Data", "DenseImageData", "HDF5Data", "ImageData",
-    "ImageSegData", "Input", "MemoryData", "MultiLabelImageData", "RandVec", "RemoteData", "SegData",
-    "VideoData", "WindowData",
+    "AnnotatedData", "BboxData", "BoxData", "CPMData", "Data", "DenseImageData", "DocData", "HDF5Data",
+    "ImageData", "ImageSegData", "Input", "LaneData", "MemoryData", "MultiLabelData",
+    "MultiLabelImageData", "RandVec", "RemoteData", "SegData", "SparseData", "VideoData", "WindowData",
 })  # fmt: skip
 
 _FAMILY_OF = {type_name: family for family, names in FAMILIES.items() for type_name in names}

@@ -29,6 +29,7 @@ __all__ = [
     "Swish",
     "TanH",
     "Threshold",
+    "warn_of_ratio",
 ]
 
 
@@ -118,6 +119,17 @@ class Clip(_Neuron):
             )
 
 
+def warn_of_ratio(definition: Definition, ratio: float) -> None:
+    """Warn of a share of dropped values that drops none, or all."""
+    if not 0 < ratio < 1:
+        definition.warn(
+            "dropout-ratio-out-of-range",
+            f"`dropout_ratio` is {ratio:g}; it lies between 0 and 1",
+            "dropout_ratio",
+            help="remove the layer" if ratio == 0 else "",
+        )
+
+
 class Dropout(_Neuron):
     """Sets values to 0 at random while training, so that no value is relied on alone.
 
@@ -139,13 +151,7 @@ class Dropout(_Neuron):
         self.scale_train: bool = param.scale_train
         # as C divides: a ratio of 1 gives infinity
         self.scale = 1 / (1 - self.ratio) if self.ratio != 1 else math.inf
-        if not 0 < self.ratio < 1:
-            self.warn(
-                "dropout-ratio-out-of-range",
-                f"`dropout_ratio` is {self.ratio:g}; it lies between 0 and 1",
-                "dropout_ratio",
-                help="remove the layer" if self.ratio == 0 else "",
-            )
+        warn_of_ratio(self, self.ratio)
 
     def cost(self) -> Cost:
         return super().cost() if self.phase == "TRAIN" or not self.scale_train else Cost()

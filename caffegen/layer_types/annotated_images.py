@@ -10,7 +10,7 @@ from caffegen.text import Message
 
 from .base import Cost, Definition, Shape, count
 from .blob_shape import read_shape, to_int
-from .data import _Source, _Transformed
+from .data import _Listed, _Source, _Transformed
 from .four_axes import four_axes
 
 __all__ = [
@@ -29,32 +29,6 @@ __all__ = [
 Pair = tuple[int, int]
 MAX_BOXES = 30  # box_data_layer.cpp, DataLayerSetUp
 DETECTNET_PLANES = 8  # detectnet_coverage.hpp, TRANSFORMED_LABEL_SIZE
-
-
-class _Listed(_Transformed):
-    """What the layers share that read a list of image files, with `new_height` and `new_width`."""
-
-    def bind(self, param: Message) -> None:
-        super().bind(param)
-        self.bind_source(param)
-        self.channels = 3 if param.is_color else 1
-        self.new_size = self.both(param, "new_height", "new_width")
-
-    def both(self, param: Message, height: str, width: str, prefix: str = "") -> Pair:
-        """A height and a width, of which Caffe takes both or none."""
-        sizes = to_int(param.get(height)), to_int(param.get(width))
-        if (sizes[0] > 0) != (sizes[1] > 0):
-            given, missing = (height, width) if sizes[0] else (width, height)
-            self.refuse(
-                "new-size-incomplete",
-                f"`{given}` is set without `{missing}`; Caffe takes both or none",
-                prefix + given,
-                help=f"add `{missing}`",
-            )
-        return sizes
-
-    def size(self) -> Pair | None:
-        return super().size() or (self.new_size if all(self.new_size) else None)
 
 
 class _Segmented(_Listed):
@@ -114,6 +88,7 @@ class ImageSegData(_Segmented):
     type = "ImageSegData"
     param = "image_data_param"
     tops = count(3)
+    auto_top = True
 
     def bind(self, param: Message) -> None:
         super().bind(param)
@@ -346,7 +321,8 @@ class RandVec(_Source):
     `rand`; here the caller gives the vectors, so that all runtimes see the same.
 
     ## Forks
-    BVLC's pull request 6660 (randvec_layer.cpp).
+    BVLC's pull request 6660 (randvec_layer.cpp), and that of a DCGAN, which reads `rand_vec_param`
+    and gives the same vectors `repeat` times.
     """
 
     type = "RandVec"
@@ -354,6 +330,9 @@ class RandVec(_Source):
     tops = count(1)
 
     def bind(self, param: Message) -> None:
+        if self.layer.has("rand_vec_param"):
+            self.param = "rand_vec_param"  # type: ignore[misc]
+            param = self.layer.rand_vec_param
         self.batch_size = to_int(param.batch_size)
         self.check_batch_size()
         self.lower: float = param.lower

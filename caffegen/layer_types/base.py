@@ -98,6 +98,9 @@ class Definition:
     loss: bool = False
     # tops must equal bottoms in number (neuron layers on many bottoms, Split and the like: no)
     equal_counts: ClassVar[bool] = False
+    # numbers that a fork takes besides, and whose; a net of BVLC's may not have them
+    fork_bottoms: ClassVar[tuple[Count, str] | None] = None
+    fork_tops: ClassVar[tuple[Count, str] | None] = None
     # the axis of the tops whose size only the data decide, where there is one
     run_time_axis: ClassVar[int | None] = None
     # False for a type that caffegen has no definition of
@@ -266,23 +269,32 @@ class Definition:
             )
         return axis + rank if axis < 0 else axis
 
-    def check_size(self, shape: Shape, at: str = "") -> None:
+    def check_size(self, shape: Shape, at: str = "", index: int | None = None) -> None:
         """Refuse what Blob::Reshape refuses: too many axes, a negative dimension, too many values.
 
         Behind a dimension of 0 Caffe does not count on.
         """
         if len(shape) > MAX_AXES:
             self.refuse(
-                "more-than-32-axes", f"the shape has {len(shape)} axes; a blob has 32 at most", at
+                "more-than-32-axes",
+                f"the shape has {len(shape)} axes; a blob has {MAX_AXES} at most",
+                at,
+                index=index,
             )
         total = 1
         for dim in shape:
             if dim < 0:
                 self.refuse(
-                    "dimension-negative", f"the shape {list(shape)} has a negative dimension", at
+                    "dimension-negative",
+                    f"the shape {list(shape)} has a negative dimension",
+                    at,
+                    index=index,
                 )
             total *= dim
             if total > INT_MAX:
                 self.refuse(
-                    "blob-too-large", f"the shape {list(shape)} has more than 2147483647 values", at
+                    "blob-too-large",
+                    f"the shape {list(shape)} has more than {INT_MAX} values",
+                    at,
+                    index=index,
                 )

@@ -8,10 +8,9 @@ from caffegen.text import Message
 
 from .base import Definition, Shape
 
-__all__ = ["MAX_AXES", "read_shape", "require_axes", "require_values", "to_int", "warn_if_empty"]
-
-# blob.hpp, kMaxBlobAxes
-MAX_AXES = 32
+__all__ = [
+    "read_shape", "require_axes", "require_positive", "require_values", "to_int", "warn_if_empty",
+]  # fmt: skip
 
 
 def to_int(value: int) -> int:
@@ -19,22 +18,24 @@ def to_int(value: int) -> int:
     return ((value + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
+def require_positive(definition: Definition, field: str, value: int, at: str = "") -> int:
+    """The value of a field that Caffe takes from 1 on, else a refusal; `at` is where it stands."""
+    if value < 1:
+        definition.refuse(
+            "size-not-positive", f"`{field}` is {value}; it must be at least 1", at or field
+        )
+    return value
+
+
 def read_shape(definition: Definition, shape: Message, at: str, index: int | None = None) -> Shape:
     """The shape that a BlobShape message stands for; refuses what Blob::Reshape refuses."""
     dims = tuple(to_int(dim) for dim in shape.dim)
-    if len(dims) > MAX_AXES:
-        definition.refuse(
-            "more-than-32-axes",
-            f"the shape has {len(dims)} axes; a blob has {MAX_AXES} at most",
-            at,
-            index=index,
-        )
     for dim in dims:
         if dim < 0:
             definition.refuse(
                 "dimension-negative", f"`dim` is {dim}; a size is 0 or more", at, index=index
             )
-    definition.check_size(dims, at)
+    definition.check_size(dims, at, index)
     return dims
 
 

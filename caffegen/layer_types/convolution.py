@@ -7,7 +7,7 @@ from math import prod
 from caffegen.text import Message
 
 from .base import INT_MAX, BlobSpec, Cost, Definition, Refused, Shape, Window, count
-from .blob_shape import require_axes, to_int, warn_if_empty
+from .blob_shape import require_axes, require_values, to_int, warn_if_empty
 from .engine import check_engine
 from .in_place import warn_in_place
 from .spatial import Spatial, count_windows, resolve_spatial
@@ -256,6 +256,7 @@ class ConvolutionDepthwise(Convolution):
     def resolve(self, bottom: Shape) -> None:
         require_axes(self, bottom, 4, 4)
         super().resolve(bottom)
+        require_values(self, bottom, (self.channels,))
         self.num_output = self.group = self.channels
         param = self.layer.get(self.param)
         for field in ("num_output", "group"):
@@ -294,7 +295,7 @@ class Deconvolution(_Convolving):
         """The size of one spatial axis of the top."""
         painted = self.stride[index] * (size - 1) + self.spatial.extent[index]
         pad = self.pad[index]
-        if painted - 2 * pad < 0:
+        if pad and painted - 2 * pad < 0:
             at = "pad" if self.layer.convolution_param.has("pad") else ("pad_h", "pad_w")[index]
             self.refuse(
                 "pad-exceeds-output",

@@ -58,7 +58,8 @@ class SoftmaxWithLoss(_Normalized):
     ## Shape
     Bottom 0 (..., C, ...): scores, classes on `axis_index`. Bottom 1: a class number for every
     position outside that axis, in any shape of that count whose first size is that of bottom 0.
-    Top 0 has no axes. Top 1, where there is one, is the softmax, shaped as bottom 0.
+    Top 0 has no axes. Top 1 would be the softmax, shaped as bottom 0, but no Caffe sets a layer with
+    two tops up (softmax_loss_layer.cpp, LayerSetUp).
 
     ## Differs from PyTorch
     `cross_entropy` with class numbers given as floats and cut to integers. The sum is divided by
@@ -70,6 +71,7 @@ class SoftmaxWithLoss(_Normalized):
     type = "SoftmaxWithLoss"
     param = "softmax_param"
     tops = count(1, 2)
+    fork_tops = (count(3), "R-FCN's")
 
     def bind(self, param: Message) -> None:
         super().bind(param)
@@ -82,7 +84,18 @@ class SoftmaxWithLoss(_Normalized):
         self.check_batches(bottoms)
         self.split_axes(bottoms[0])
         check_label_count(self, self.outer_count * self.inner_count, bottoms[1])
-        return [(), bottoms[0]]
+        return [(), bottoms[0], bottoms[1]]
+
+    def check_second_top(self) -> None:
+        """Refuse a second top: the softmax inside is given the loss weights of both, and has one top."""
+        self.fault(
+            "loss-weight-count",
+            "SoftmaxWithLoss takes no second top: with two loss weights the softmax inside is "
+            "refused, with fewer the layer itself",
+            "layer.top",
+            index=1,
+            help="remove the top; a Softmax layer gives the probabilities",
+        )
 
     def warn_of_softmax_engine(self) -> None:
         """Warn of an `engine` that not every Caffe has; the softmax inside is made with it."""
@@ -106,8 +119,9 @@ class InfogainLoss(SoftmaxWithLoss):
     """SoftmaxWithLoss in which every pair of true and predicted class has a weight of its own.
 
     ## Shape
-    As SoftmaxWithLoss, with the classes on infogain_loss_param's `axis`. Bottom 2, where it is
-    given, holds the (C, C) matrix of weights; otherwise the binaryproto file `source` does.
+    As SoftmaxWithLoss, with the classes on infogain_loss_param's `axis`; a second top is the softmax.
+    Bottom 2, where it is given, holds the (C, C) matrix of weights; otherwise the binaryproto file
+    `source` does.
 
     ## Differs from PyTorch
     No counterpart: minus the sum over classes of H[label, class] log(probability), with the
@@ -118,6 +132,8 @@ class InfogainLoss(SoftmaxWithLoss):
     type = "InfogainLoss"
     param = "infogain_loss_param"
     bottoms = count(2, 3)
+    # its softmax is given a weight of its own
+    check_second_top = _Normalized.check_second_top
 
     def bind(self, param: Message) -> None:
         super().bind(param)
@@ -174,6 +190,7 @@ class SigmoidCrossEntropyLoss(_Normalized):
     """
 
     type = "SigmoidCrossEntropyLoss"
+    fork_bottoms = (count(3), "MNC's")
     default_normalization = "BATCH_SIZE"
 
     def bind(self, param: Message) -> None:

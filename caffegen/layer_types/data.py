@@ -133,18 +133,21 @@ class AnnotatedData(_Transformed):
     `crop_size` and several `mean_value`s say them too. Top 1 (1, 1, boxes, 8): a row for each box of
     the batch: image, class, instance, xmin, ymin, xmax, ymax, difficult, the corners in shares of
     the image; one row of -1 where there is none. How many there are only the data say; the
-    definition says 1.
+    definition says 1. With `yolo_data_type: 1` (`batch_size`, 1, 300, 5): class, x, y, width and
+    height. Top 2, masks: (`batch_size`, 1, height / `seg_scales`, width / `seg_scales`), or of
+    `seg_resize_width` and `seg_resize_height`; a mask for each class with `single_class: false`.
 
     ## Differs from PyTorch
     A data loader; its batches are the net's inputs.
 
     ## Forks
-    ssd, intel, nvidia and mobilenet-yolo, which adds crops, jitter and masks of its own.
+    ssd, intel, nvidia and mobilenet-yolo, which adds crops, jitter and masks of its own, and sets
+    masks of a given size up with height and width in each other's place.
     """
 
     type = "AnnotatedData"
     param = "data_param"
-    tops = count(1, 2)
+    tops = count(1, 3)
 
     def bind(self, param: Message) -> None:
         super().bind(param)
@@ -163,10 +166,50 @@ class AnnotatedData(_Transformed):
         return crop if all(crop) else None
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape | None]:
-        return [super().shapes(bottoms)[0], (1, 1, 1, 8)]
+        picture = super().shapes(bottoms)[0]
+        param = self.layer.annotated_data_param
+        boxes = (self.batch_size, 1, 300, 5) if param.yolo_data_type == 1 else (1, 1, 1, 8)
+        return [picture, boxes, self.masks(picture) if param.single_class else None]
+
+    def masks(self, picture: Shape | None) -> Shape | None:
+        """The shape of one mask for each picture, where the text says it."""
+        param = self.layer.annotated_data_param
+        size = to_int(param.seg_resize_width), to_int(param.seg_resize_height)
+        if not all(size):
+            scale = to_int(param.seg_scales)
+            if picture is None or scale < 1:
+                return None
+            size = picture[2] // scale, picture[3] // scale
+        return (self.batch_size, 1, *size)
 
 
-class ImageData(_Transformed):
+class _Listed(_Transformed):
+    """What the layers share that read a list of image files, with `new_height` and `new_width`."""
+
+    def bind(self, param: Message) -> None:
+        super().bind(param)
+        self.bind_source(param)
+        self.channels = 3 if param.is_color else 1
+        self.new_size = self.both(param, "new_height", "new_width")
+
+    def both(self, param: Message, height: str, width: str, prefix: str = "") -> tuple[int, int]:
+        """A height and a width, of which Caffe takes both or none."""
+        sizes = to_int(param.get(height)), to_int(param.get(width))
+        if (sizes[0] > 0) != (sizes[1] > 0):
+            given, missing = (height, width) if sizes[0] else (width, height)
+            self.refuse(
+                "new-size-incomplete",
+                f"`{given}` is set without `{missing}`; Caffe takes both or none",
+                prefix + given,
+                help=f"add `{missing}`",
+            )
+        return sizes
+
+    def size(self) -> tuple[int, int] | None:
+        return super().size() or (self.new_size if all(self.new_size) else None)
+
+
+class ImageData(_Listed):
     """Images and labels from a list of image files.
 
     ## Shape
@@ -182,19 +225,8 @@ class ImageData(_Transformed):
 
     def bind(self, param: Message) -> None:
         super().bind(param)
-        self.bind_source(param)
         self.root_folder: str = param.root_folder
-        self.channels = 3 if param.is_color else 1
-        self.new_size = to_int(param.new_height), to_int(param.new_width)
         height, width = self.new_size
-        if (height > 0) != (width > 0):
-            given, missing = ("new_height", "new_width")[:: 1 if height else -1]
-            self.refuse(
-                "new-size-incomplete",
-                f"`{given}` is set without `{missing}`; Caffe takes both or none",
-                given,
-                help=f"add `{missing}`",
-            )
         if 0 < min(self.new_size) < self.crop_size:
             self.refuse(
                 "crop-exceeds-image",
@@ -212,9 +244,6 @@ class ImageData(_Transformed):
                 "transform.mean_value",
                 help="give it once, or once per channel",
             )
-
-    def size(self) -> tuple[int, int] | None:
-        return super().size() or (self.new_size if all(self.new_size) else None)
 
 
 class WindowData(_Transformed):

@@ -8,7 +8,7 @@ from caffegen.text import Message
 
 from .base import Cost, Definition, Shape, count
 from .blob_shape import to_int
-from .loss import legacy_size
+from .four_axes import legacy_size
 
 __all__ = ["DetectionEvaluate", "DetectionOutput", "bind_classes", "check_predictions"]
 
@@ -65,11 +65,31 @@ def check_predictions(
                 f"{list(bottoms[index])}",
                 "layer.bottom",
                 index=index,
+                help="TextBoxes' and FaceBoxes' own Caffes make more priors of a PriorBox than SSD's"
+                if bottoms[index][1:2] > (priors * each,)
+                else "",
             )
     return priors
 
 
-class DetectionOutput(Definition):
+class _OfClasses(Definition):
+    """What both share: the number of classes, of which one is the background."""
+
+    num_classes: int
+    background_label_id: int
+
+    @property
+    def label_count(self) -> int:
+        """How many classes there are but the background."""
+        return self.num_classes - (0 <= self.background_label_id < self.num_classes)
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The classes but the background; made when it is asked for: a file may say any number."""
+        return tuple(c for c in range(self.num_classes) if c != self.background_label_id)
+
+
+class DetectionOutput(_OfClasses):
     """Decodes a detector's boxes, drops those that overlap better ones, and lists the rest.
 
     Per image and class: the scores above `confidence_threshold`, best first (of equal ones the
@@ -105,7 +125,7 @@ class DetectionOutput(Definition):
     def bind(self, param: Message) -> None:
         self.num_classes = bind_classes(self, param)
         self.share_location: bool = param.share_location
-        self.background_label_id: int = param.background_label_id
+        self.background_label_id = to_int(param.background_label_id)
         self.code_type: str = param.code_type
         self.variance_encoded_in_target: bool = param.variance_encoded_in_target
         given = param.has("confidence_threshold")
@@ -113,7 +133,6 @@ class DetectionOutput(Definition):
         self.bind_suppression(param.nms_param)
         # -1, or any number below 0: all
         self.keep_top_k: int = max(-1, param.keep_top_k)
-        self.labels = tuple(c for c in range(self.num_classes) if c != self.background_label_id)
         self.warn_of_side_effects(param)
         if self.background_label_id == -1 and self.share_location:
             self.warn(
@@ -168,10 +187,10 @@ class DetectionOutput(Definition):
         # decoding a box: 4 values, each scaled, shifted and added; a score is compared once
         images = self.bottom_shapes[0][0]
         boxes = images * self.priors * (1 if self.share_location else self.num_classes)
-        return Cost(0, 12 * boxes + images * self.priors * len(self.labels))
+        return Cost(0, 12 * boxes + images * self.priors * self.label_count)
 
 
-class DetectionEvaluate(Definition):
+class DetectionEvaluate(_OfClasses):
     """Marks each detection as true or false by the boxes that are really there.
 
     A detection is true if its best overlap with a box of its class in its image reaches
@@ -206,7 +225,6 @@ class DetectionEvaluate(Definition):
         self.name_size_file: str | None = (
             param.name_size_file if param.has("name_size_file") else None
         )
-        self.labels = tuple(c for c in range(self.num_classes) if c != self.background_label_id)
         if not self.overlap_threshold > 0:
             self.fault(
                 "overlap-threshold-not-positive",
@@ -226,7 +244,9 @@ class DetectionEvaluate(Definition):
                 )
         # what Caffe counts: all but -1, which may be no class of the net at all
         classes = self.num_classes - (self.background_label_id != -1)
-        return [(1, 1, classes + bottoms[0][2], 5)]
+        top = (1, 1, classes + bottoms[0][2], 5)
+        self.check_size(top, "num_classes")
+        return [top]
 
     def cost(self) -> Cost:
         # an overlap: 12 operations

@@ -29,6 +29,7 @@ class Eltwise(Definition):
     type = "Eltwise"
     param = "eltwise_param"
     bottoms = count(2, None)
+    fork_bottoms = (count(1), "FlowNet's")
 
     def bind(self, param: Message) -> None:
         self.operation: str = param.operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import Definition, Shape
 
-__all__ = ["four_axes"]
+__all__ = ["four_axes", "legacy_size"]
 
 
 def four_axes(definition: Definition, bottom: Shape) -> Shape:
@@ -20,3 +20,8 @@ def four_axes(definition: Definition, bottom: Shape) -> Shape:
             index=0,
         )
     return bottom + (1,) * (4 - len(bottom))
+
+
+def legacy_size(shape: Shape, axis: int) -> int:
+    """The size of one of the four old axes, 1 where the blob has fewer (Blob::LegacyShape)."""
+    return shape[axis] if axis < len(shape) else 1

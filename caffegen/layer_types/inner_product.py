@@ -6,8 +6,8 @@ from math import prod
 
 from caffegen.text import Message
 
-from .base import BlobSpec, Cost, Definition, Shape
-from .blob_shape import MAX_AXES, require_values, to_int
+from .base import MAX_AXES, BlobSpec, Cost, Definition, Shape, count
+from .blob_shape import require_values, to_int
 from .in_place import warn_in_place
 from .weight_blobs import check_weights
 
@@ -22,7 +22,7 @@ class _Product(Definition):
         self.bias_term: bool = param.bias_term
         self.weight_filler: Message = param.weight_filler
         self.bias_filler: Message = param.bias_filler
-        if self.num_output < 1:
+        if self.num_output < 1 and self.bottom_count < 2:
             self.refuse(
                 "num-output-zero", f"{self.type} needs a `num_output` of at least 1", "num_output"
             )
@@ -54,6 +54,7 @@ class InnerProduct(_Product):
 
     type = "InnerProduct"
     param = "inner_product_param"
+    fork_bottoms = (count(2, 3), "happynear's")
 
     def bind(self, param: Message) -> None:
         super().bind(param)
@@ -65,8 +66,13 @@ class InnerProduct(_Product):
         self.axis_index = axis = self.axis(self.raw_axis, len(bottom))
         self.input_count = prod(bottom[axis:])
         require_values(self, bottom, bottom[axis:])
-        weight = (self.num_output, self.input_count)
-        self.bind_blobs(weight[::-1] if self.transpose else weight, bottom, bottom[:axis])
+        if len(bottoms) > 1:  # the weight is a bottom, and so may the bias be
+            self.num_output = bottoms[1][0]
+            if self.bias_term and len(bottoms) == 2:
+                self.blobs = (BlobSpec("bias", (self.num_output,), self.bias_filler),)
+        else:
+            weight = (self.num_output, self.input_count)
+            self.bind_blobs(weight[::-1] if self.transpose else weight, bottom, bottom[:axis])
         top = (*bottom[:axis], self.num_output)
         self.check_size(top, "num_output")
         warn_in_place(self)

@@ -9,6 +9,7 @@ from caffegen.diagnostics import Report
 from caffegen.text import Message, Span
 
 from .base import Cost, Definition, Shape, count
+from .four_axes import legacy_size
 from .in_place import refuse_in_place, warn_in_place
 
 __all__ = [
@@ -17,13 +18,7 @@ __all__ = [
     "HingeLoss",
     "MultinomialLogisticLoss",
     "check_label_count",
-    "legacy_size",
 ]
-
-
-def legacy_size(shape: Shape, axis: int) -> int:
-    """The size of one of the four old axes, 1 where the blob has fewer (Blob::LegacyShape)."""
-    return shape[axis] if axis < len(shape) else 1
 
 
 def check_label_count(definition: Definition, predictions: int, labels: Shape) -> None:
@@ -63,8 +58,13 @@ class _Loss(Definition):
                 "layer.loss_param",
                 help="remove it",
             )
+        if self.loss and self.top_count > 1 and self.tops.takes(self.top_count):
+            self.check_second_top()
+
+    def check_second_top(self) -> None:
+        """Report a missing weight: the one that a loss gives itself is not enough for two tops."""
         number = self.top_count
-        if self.loss and number > 1 and self.tops.takes(number) and not layer.has("loss_weight"):
+        if not self.layer.has("loss_weight"):
             self.fault(
                 "loss-weight-count",
                 f"{self.type} with {number} tops takes {number} loss weights, `{self.name}` gives "
@@ -90,6 +90,18 @@ class _Loss(Definition):
                 "batch-sizes-differ",
                 f"the bottoms of {self.type} have one first size; bottom 0 has {first}, "
                 f"bottom 1 has {second}",
+                "layer.bottom",
+                index=1,
+            )
+
+    def check_items(self, bottoms: tuple[Shape, ...]) -> None:
+        """Refuse bottoms 0 and 1 whose items have other numbers of values."""
+        first, second = prod(bottoms[0][1:]), prod(bottoms[1][1:])
+        if first != second:
+            self.refuse(
+                "bottom-counts-differ",
+                f"the bottoms have as many values per item; bottom 0 has {first}, bottom 1 has "
+                f"{second}",
                 "layer.bottom",
                 index=1,
             )
@@ -138,15 +150,7 @@ class EuclideanLoss(_Loss):
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         refuse_in_place(self)
         self.check_batches(bottoms)
-        first, second = prod(bottoms[0][1:]), prod(bottoms[1][1:])
-        if first != second:
-            self.refuse(
-                "bottom-counts-differ",
-                f"the bottoms have as many values per item; bottom 0 has {first}, bottom 1 has "
-                f"{second}",
-                "layer.bottom",
-                index=1,
-            )
+        self.check_items(bottoms)
         return [()]
 
     def cost(self) -> Cost:

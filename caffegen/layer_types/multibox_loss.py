@@ -9,8 +9,9 @@ from caffegen.text import Message
 from .base import Cost, Shape, count
 from .blob_shape import to_int
 from .detection import bind_classes, check_predictions
+from .four_axes import legacy_size
 from .in_place import refuse_in_place
-from .loss import _Loss, legacy_size
+from .loss import _Loss
 
 __all__ = ["MultiBoxLoss"]
 
@@ -66,7 +67,7 @@ class MultiBoxLoss(_Loss):
         self.pre_fixed_normalizer: float = self.layer.loss_param.pre_fixed_normalizer
         # a part that gets no gradient does not count in the loss either
         down = self.layer.propagate_down
-        self.counted = (down[0], down[1]) if len(down) == self.bottom_count else (True, True)
+        self.counted = (down[0], down[1]) if len(down) == 4 else (True, True)
         self.check_classes()
 
     def bind_matching(self, param: Message) -> None:

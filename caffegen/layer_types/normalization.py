@@ -9,6 +9,7 @@ from caffegen.text import Message
 from .base import BlobSpec, Cost, Definition, Shape, Window
 from .blob_shape import require_axes, require_values, to_int
 from .engine import check_engine
+from .four_axes import four_axes
 from .in_place import warn_in_place, warn_in_place_gradient
 from .weight_blobs import check_weights
 
@@ -59,7 +60,7 @@ class BatchNorm(Definition):
             else self.default_of(param, "moving_average_fraction")
         )
         for index, spec in enumerate(self.layer.param[:3]):
-            if spec.lr_mult != 0:
+            if spec.lr_mult != 0 and "nvidia" not in self.forks:  # which sets it to 0
                 self.fault(
                     "statistics-learned",
                     f"`param` {index + 1} gives the statistics `lr_mult` {spec.lr_mult:g}; "
@@ -195,14 +196,7 @@ class MVN(Definition):
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
-        if len(bottom) > 4:
-            self.refuse(
-                "more-than-four-axes",
-                f"MVN takes blobs of up to 4 axes; the bottom has {len(bottom)}",
-                "layer.bottom",
-                index=0,
-            )
-        top = bottom + (1,) * (4 - len(bottom))
+        top = four_axes(self, bottom)
         require_values(self, bottom, top[1 if self.across_channels else 2 :])
         if self.normalize_variance:
             warn_in_place_gradient(self)

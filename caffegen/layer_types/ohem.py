@@ -34,6 +34,8 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss):
 
     type = "SoftmaxWithLossOHEM"
     tops = count(1, 3)
+    # unlike its model's, its softmax is given no weights
+    check_second_top = _Normalized.check_second_top
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         return [*super().shapes(bottoms), bottoms[1]]

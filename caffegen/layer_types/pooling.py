@@ -13,6 +13,7 @@ from .base import Cost, Definition, Shape, Window, count
 from .blob_shape import require_axes, to_int, warn_if_empty
 from .engine import check_engine
 from .in_place import refuse_in_place, warn_in_place
+from .spatial import hw_fields, refuse_both, refuse_half
 
 __all__ = ["SPP", "PoolLevel", "Pooling", "pooled_size"]
 
@@ -106,46 +107,20 @@ class Pooling(Definition):
         if param.has("kernel_size"):
             # one alone of the pair is not looked at
             if len(given) == 2:
-                self.refuse_both("kernel_size", "kernel_h")
+                refuse_both(self, "kernel_size", "kernel_h")
             return (to_int(param.kernel_size),) * 2
         if not given:
             self.refuse(
                 "kernel-missing", "Pooling needs `kernel_size`", help="add `kernel_size: 2`"
             )
         if len(given) == 1:
-            self.refuse_half(given[0], "kernel_size")
+            refuse_half(self, given[0], "kernel_size")
         return to_int(param.kernel_h), to_int(param.kernel_w)
 
     def bind_pair(self, param: Message, name: str) -> tuple[int, int]:
         """`pad` or `stride`, from the one field or from both `_h` and `_w`."""
-        given = [name + hw for hw in _HW if param.has(name + hw)]
-        if not given:
-            return (to_int(param.get(name)),) * 2
-        if param.has(name):
-            self.refuse_both(name, given[0])
-        if len(given) == 1:
-            self.refuse_half(given[0], name)
-        return to_int(param.get(name + "_h")), to_int(param.get(name + "_w"))
-
-    def refuse_both(self, name: str, given: str) -> None:
-        """Refuse a field beside its `_h` or `_w`."""
-        self.refuse(
-            "repeated-and-hw-fields",
-            f"`{name}` and `{given}` are both set; Caffe takes one or the other",
-            given,
-            help=f"keep `{name}`, or the `_h` and `_w` fields",
-            other=(name, "the other is here"),
-        )
-
-    def refuse_half(self, given: str, name: str) -> None:
-        """Refuse an `_h` without its `_w`, or the other way round."""
-        missing = given[:-1] + ("w" if given.endswith("h") else "h")
-        self.refuse(
-            "hw-field-missing",
-            f"`{given}` is set without `{missing}`; Pooling takes both",
-            given,
-            help=f"add `{missing}`, or write `{name}` alone",
-        )
+        height, width = hw_fields(self, param, name, name) or (name, name)
+        return to_int(param.get(height)), to_int(param.get(width))
 
     def check_window(self, param: Message) -> None:
         """Refuse a kernel or stride of 0, and padding that does not go with the rest."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 from caffegen.text import Message
 from caffegen.text.message import round_float
 
 from .base import Cost, Definition, Shape, count
 from .blob_shape import to_int
-from .loss import legacy_size
+from .four_axes import legacy_size
+from .spatial import hw_fields
 
 __all__ = ["PriorBox"]
 
-_HW = ("_h", "_w")
 # two aspect ratios that are nearer than this are one
 _SAME_RATIO = 1e-6
 
@@ -101,6 +101,8 @@ class PriorBox(Definition):
                     index=index,
                     other=("min_size", "the `min_size` is here"),
                 )
+            if param.max_size:
+                self.check_positive("max_size", param.max_size[index], index)
         return [int(size) for size in param.min_size], [int(size) for size in param.max_size]
 
     def bind_ratios(self, param: Message) -> list[float]:
@@ -131,36 +133,20 @@ class PriorBox(Definition):
 
     def bind_pair(self, param: Message, one: str, pair: str) -> tuple[float, float] | None:
         """Height and width from one field or from two; None where neither is written."""
-        given = [pair + hw for hw in _HW if param.has(pair + hw)]
-        if given and param.has(one):
-            self.refuse(
-                "repeated-and-hw-fields",
-                f"`{one}` and `{given[0]}` are both set; Caffe takes one or the other",
-                given[0],
-                help=f"keep `{one}`, or the `_h` and `_w` fields",
-                other=(one, "the other is here"),
-            )
-        if len(given) == 1:
-            missing = pair + ("_w" if given[0].endswith("h") else "_h")
-            self.refuse(
-                "hw-field-missing",
-                f"`{given[0]}` is set without `{missing}`; PriorBox takes both",
-                given[0],
-                help=f"add `{missing}`, or write `{one}` alone",
-            )
-        fields = given or ([one, one] if param.has(one) else [])
-        if not fields:
+        fields = hw_fields(self, param, one, pair)
+        if fields is None:
             return None
         for field in fields:
             self.check_positive(field, param.get(field))
         return param.get(fields[0]), param.get(fields[1])
 
     def check_positive(self, field: str, value: float, index: int | None = None) -> None:
-        """Refuse a size, a ratio, a variance or a step that is not above 0."""
-        if not value > 0:
+        """Refuse a size, a ratio, a variance or a step that is not above 0, or not finite."""
+        if not 0 < value < inf:
+            limit = "finite" if value > 0 else "above 0"
             self.refuse(
                 "prior-box-not-positive",
-                f"`{field}` is {value:g}; a PriorBox takes only what is above 0",
+                f"`{field}` is {value:g}; a PriorBox takes only what is {limit}",
                 field,
                 index=index,
             )

@@ -90,8 +90,8 @@ class MatMul(Definition):
         a, b = bottoms
         require_axes(self, a, 2)
         rows, inner = a[-2:][::-1] if self.transpose_a else a[-2:]
-        inner_b, columns = b[-2:][::-1] if self.transpose_b else b[-2:] if len(b) > 1 else (0, 0)
-        if len(a) != len(b) or a[:-2] != b[:-2] or inner != inner_b:
+        other = b[-2:][::-1] if self.transpose_b else b[-2:]
+        if len(a) != len(b) or a[:-2] != b[:-2] or inner != other[0]:
             self.refuse(
                 "matrices-do-not-fit",
                 f"{_described(a, transposed=self.transpose_a)} can't be multiplied by "
@@ -101,7 +101,7 @@ class MatMul(Definition):
                 help="both have as many axes, the same leading ones, and one inner size",
             )
         self.inner = inner
-        top = (*a[:-2], rows, columns)
+        top = (*a[:-2], rows, other[1])
         self.check_size(top)
         return [top]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import prod, sqrt
+from math import inf, prod, sqrt
 from typing import NamedTuple
 
 from caffegen.text import Message
 from caffegen.text.message import round_float
 
-from .base import Cost, Definition, Shape, count
-from .blob_shape import require_axes, to_int
-from .roi import require_positive
+from .base import INT_MAX, Cost, Definition, Shape, count
+from .blob_shape import require_axes, require_positive, to_int
 
 __all__ = ["Anchor", "Proposal", "ProposalLayer", "read_param_str"]
 
@@ -42,17 +41,18 @@ class _Proposals(Definition):
     anchors: tuple[Anchor, ...]
     min_size: float
     drops: bool
+    # the bottom that holds the size of the image
+    image_size_at = 2
     # where in bottom 2 the scale of the height and that of the width stand
     scales_at: tuple[int, int] = (2, 2)
     pre_nms: int
     post_nms: int
     nms_thresh: float
 
-    def check_bottoms(self, bottoms: tuple[Shape, ...]) -> None:
+    def check_bottoms(self, bottoms: tuple[Shape, ...], number: int) -> None:
         """Refuse maps that don't hold 2 scores and 4 numbers for each anchor."""
         scores, deltas, info = bottoms
         require_axes(self, scores, 4, 4)
-        number = len(self.anchors)
         for index, (shape, each) in enumerate(((scores, 2), (deltas, 4))):
             wanted = (scores[0], each * number, *scores[2:])
             if shape != wanted:
@@ -117,17 +117,19 @@ class Proposal(_Proposals):
                     f"Proposal has no `{field}`, and so no anchors",
                     help=f"add `{field}: {'1' if field == 'ratio' else '8'}`",
                 )
-            if min(param.get(field)) <= 0:
-                self.refuse(
-                    "size-not-positive", f"`{field}` is {min(param.get(field))}; it must be above 0",
-                    field,
-                )  # fmt: skip
+            for index, value in enumerate(param.get(field)):
+                if not 0 < value < inf:
+                    limit = "finite" if value > 0 else "above 0"
+                    self.refuse(
+                        "size-not-positive", f"`{field}` is {value}; it must be {limit}", field,
+                        index=index,
+                    )  # fmt: skip
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         values = prod(bottoms[2])
         self.anchors = self.choose_anchors(values)
         self.scales_at = (2, 3) if values > 3 else (2, 2)
-        self.check_bottoms(bottoms)
+        self.check_bottoms(bottoms, len(self.anchors))
         rois = bottoms[0][0] * self.post_nms
         return [(rois, 5), (rois,)]
 
@@ -191,8 +193,8 @@ class ProposalLayer(_Proposals):
                 f"py-faster-rcnn's ProposalLayer reads no `{unread[0]}` from its `param_str`",
                 "param_str",
             )
-        (stride,) = given.get("feat_stride", (0.0,))
-        if stride < 1 or stride != int(stride):
+        stride, base = given.get("feat_stride", ()), given.get("base_size", (16.0,))
+        if not _is_whole(stride):
             self.refuse(
                 "param-str-not-read",
                 "a ProposalLayer needs `feat_stride`, the pixels from cell to cell, in its "
@@ -200,13 +202,21 @@ class ProposalLayer(_Proposals):
                 "param_str",
                 help="write `param_str: \"'feat_stride': 16\"`",
             )
-        self.feat_stride = int(stride)
-        (base,) = given.get("base_size", (16.0,))
+        self.feat_stride = int(stride[0])
+        self.anchors_given = not given.keys().isdisjoint({"ratios", "scales"})
         ratios = given.get("ratios", (0.5, 1.0, 2.0))
-        self.anchors = rounded_first(int(base), ratios, given.get("scales", (8.0, 16.0, 32.0)))
+        scales = given.get("scales", (8.0, 16.0, 32.0))
+        if not _is_whole(base) or not all(0 < number < inf for number in (*ratios, *scales)):
+            self.refuse(
+                "param-str-not-read",
+                "the `base_size` of a ProposalLayer is a whole number of pixels, its `ratios` and "
+                "`scales` are above 0",
+                "param_str",
+            )
+        self.anchors = rounded_first(int(base[0]), ratios, scales)
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
-        self.check_bottoms(bottoms)
+        self.check_bottoms(bottoms, self.anchors_of_its_own(bottoms) or len(self.anchors))
         if bottoms[0][0] != 1:
             self.refuse(
                 "proposals-of-one-image",
@@ -215,6 +225,29 @@ class ProposalLayer(_Proposals):
                 index=0,
             )
         return [(1, 5), (1, 1)]
+
+    def anchors_of_its_own(self, bottoms: tuple[Shape, ...]) -> int:
+        """How many anchors the net's own copy of the layer has, where that is another number; or 0."""
+        scores, deltas, _ = bottoms
+        number = scores[1] // 2 if len(scores) == 4 else 0
+        wanted = (*scores[:1], 4 * number, *scores[2:])
+        if self.anchors_given or number in (0, len(self.anchors)) or deltas != wanted:
+            return 0
+        said = (
+            f"the maps are for {number} anchors, py-faster-rcnn's ProposalLayer has "
+            f"{len(self.anchors)}: the net's own is another"
+        )
+        self.warn(
+            "anchors-of-its-own", said, "param_str",
+            help="write its `scales` and `ratios` into the `param_str`",
+        )  # fmt: skip
+        self.obstacle = said
+        return number
+
+
+def _is_whole(numbers: Sequence[float]) -> bool:
+    """Whether it is one number, whole and at least 1, as an int of Caffe's can be."""
+    return len(numbers) == 1 and 1 <= numbers[0] <= INT_MAX and numbers[0] % 1 == 0
 
 
 def _box(centre: float, width: float, height: float) -> Anchor:
@@ -265,18 +298,19 @@ def read_param_str(text: str) -> dict[str, tuple[float, ...]]:
     Raises ValueError with what could not be read.
     """
     found = {}
-    rest = text.strip()
-    if rest.startswith("{") and rest.endswith("}"):
-        rest = rest[1:-1]
-    while rest.strip():
-        entry = _ENTRY.match(rest)
+    text = text.strip()
+    if text.startswith("{") and text.endswith("}"):
+        text = text[1:-1].strip()
+    at = 0
+    while at < len(text):
+        entry = _ENTRY.match(text, at)
         numbers = (entry["number"] or entry["list"] or "").split(",") if entry else []
         try:
             values = tuple(float(number) for number in numbers if number.strip())
         except ValueError:
             values = ()
         if entry is None or not values:
-            raise ValueError(f"can't read `{rest.strip().splitlines()[0]}`")
+            raise ValueError(f"can't read `{text[at:].strip().splitlines()[0]}`")
         found[entry["key"]] = values
-        rest = rest[entry.end() :]
+        at = entry.end()
     return found

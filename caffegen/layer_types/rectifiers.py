@@ -7,7 +7,7 @@ from math import prod
 
 from caffegen.text import Message
 
-from .activation import _Neuron
+from .activation import _Neuron, warn_of_ratio
 from .base import Cost, Definition, Shape
 from .blob_shape import require_axes
 from .four_axes import four_axes
@@ -194,13 +194,7 @@ class SpatialDropout(_Neuron):
                 "layer.spatial_dropout_param",
                 help="write `dropout_param`, which it reads",
             )
-        if not 0 < self.ratio < 1:
-            self.warn(
-                "dropout-ratio-out-of-range",
-                f"`dropout_ratio` is {self.ratio:g}; it lies between 0 and 1",
-                "dropout_ratio",
-                help="remove the layer" if self.ratio == 0 else "",
-            )
+        warn_of_ratio(self, self.ratio)
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         four_axes(self, bottoms[0])
@@ -268,5 +262,13 @@ def _read_parameters(text: str) -> tuple[bool, float] | None:
     try:
         found = ast.literal_eval(text)
         return found["phase"] == "TRAIN", float(found["p"])
-    except (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
+    except (
+        KeyError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+    ):
         return None

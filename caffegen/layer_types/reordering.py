@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from caffegen.text import Message
 
-from .base import Cost, Definition, Shape, count
+from .base import Shape, count
 from .blob_shape import to_int
 from .four_axes import four_axes
 from .in_place import refuse_in_place, warn_in_place
+from .reshaping import _Moving
 
 __all__ = [
     "Flip", "Gather", "Padding", "Permute", "Reorg", "Reverse", "ShuffleChannel", "Transpose",
 ]  # fmt: skip
-
-
-class _Moving(Definition):
-    """A layer that costs nothing but the moving of its values."""
-
-    def cost(self) -> Cost:
-        return Cost()
 
 
 class _Reordering(_Moving):

@@ -8,7 +8,7 @@ from typing import NoReturn
 from caffegen.text import Message
 
 from .base import Cost, Definition, Shape
-from .blob_shape import MAX_AXES, require_values, to_int
+from .blob_shape import require_values, to_int
 from .in_place import refuse_in_place, warn_in_place
 
 __all__ = ["Flatten", "Reshape", "Tile"]
@@ -19,15 +19,6 @@ class _Moving(Definition):
 
     def cost(self) -> Cost:
         return Cost()
-
-    def check_axes(self, top: Shape, at: str) -> None:
-        """Refuse a top of more axes than a blob has."""
-        if len(top) > MAX_AXES:
-            self.refuse(
-                "more-than-32-axes",
-                f"the top has {len(top)} axes; a blob has {MAX_AXES} at most",
-                at,
-            )
 
 
 class Tile(_Moving):
@@ -100,7 +91,7 @@ class Flatten(_Moving):
                 "end_axis",
             )
         top = (*bottom[:start], prod(bottom[start:end]), *bottom[end:])
-        self.check_axes(top, "end_axis")
+        self.check_size(top, "end_axis")
         return [top]
 
 
@@ -163,7 +154,6 @@ class Reshape(_Moving):
                 top[index] = bottom[index]
         if -1 in self.dims:
             top[self.start + self.last_inferred()] = self.inferred_size(bottom, top)
-        self.check_axes(tuple(top), "shape")
         self.check_size(tuple(top), "shape")
         if prod(top) != prod(bottom):
             self.refuse_count(bottom, top)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import isfinite, prod
 
 from caffegen.text import Message
 from caffegen.text.message import round_float
 
-from .base import Cost, Definition, Shape, count
-from .blob_shape import require_axes, to_int
+from .base import INT_MAX, Cost, Definition, Shape, count
+from .blob_shape import require_axes, require_positive, to_int
 from .four_axes import four_axes
 from .in_place import refuse_in_place
 
@@ -39,7 +39,8 @@ class Interp(Definition):
     are given; otherwise a size n becomes (n - 1) // `shrink` * `zoom` + 1.
 
     ## Shape
-    Bottom (N, C, H, W). Top (N, C, `size`), or with the factors.
+    Bottom (N, C, H, W). Top (N, C, `size`), or with the factors; with `use_blob_size` of the height
+    and width of bottom 1.
 
     ## Differs from PyTorch
     `interpolate` with mode "bilinear" and align_corners; the same. With `mode: NEAREST` the nearest
@@ -48,11 +49,13 @@ class Interp(Definition):
     ## Forks
     DeepLab's, PSPNet's and yjxiong's (interp_layer.cpp): in the last two a factor overrules `height`
     and `width`, and both factors may be given, to shrink first; DeepLab's takes one of the three.
-    `mode` is of a later one. `pad_beg` and `pad_end` are 0 or less: they only cut.
+    `mode` is of a later one, `use_blob_size` of soeaver's and of converters. `pad_beg` and `pad_end`
+    are 0 or less: they only cut.
     """
 
     type = "Interp"
     param = "interp_param"
+    bottoms = count(1, 2)
     size: Pair | None = None
 
     def bind(self, param: Message) -> None:
@@ -67,17 +70,30 @@ class Interp(Definition):
                 )
         self.begin, self.end = -param.pad_beg, -param.pad_end
         self.nearest: bool = param.mode == "NEAREST"
+        self.like_bottom: bool = param.use_blob_size
+        if self.bottom_count != (2 if self.like_bottom else 1):
+            needs = "a bottom 1 of its size" if self.like_bottom else "1 bottom"
+            self.refuse(
+                "wrong-number-of-bottoms",
+                f"Interp takes {needs}, `{self.name}` has {self.bottom_count}",
+                "use_blob_size" if self.like_bottom else "layer.bottom",
+            )
+        self.shrink: int = param.shrink_factor
+        self.zoom: int = param.zoom_factor
+        if not self.like_bottom:
+            self.bind_size(param)
+
+    def bind_size(self, param: Message) -> None:
+        """The height and width, or what they are multiplied by."""
         factors = [name for name in ("shrink_factor", "zoom_factor") if param.has(name)]
         sizes = [name for name in ("height", "width") if param.has(name)]
         if len(sizes) == 2 and len(factors) != 1:
             self.size = param.height, param.width
-            self.check_above_zero(param, sizes)
-            unread = factors
+            written, unread = sizes, factors
         else:
-            self.check_above_zero(param, factors)
-            unread = sizes if factors else []
-        self.shrink: int = param.shrink_factor
-        self.zoom: int = param.zoom_factor
+            written, unread = factors, sizes if factors else []
+        for field in written:
+            require_positive(self, field, param.get(field))
         if not factors and self.size is None:
             missing = "width" if sizes == ["height"] else "height"
             self.refuse(
@@ -96,17 +112,12 @@ class Interp(Definition):
                 help=f"remove `{unread[0]}`",
             )
 
-    def check_above_zero(self, param: Message, fields: list[str]) -> None:
-        """Refuse a size or a factor of 0 or less."""
-        for field in fields:
-            value = param.get(field)
-            if value < 1:
-                self.refuse(
-                    "size-not-positive", f"`{field}` is {value}; it must be at least 1", field
-                )
-
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         whole = four_axes(self, bottoms[0])
+        if self.like_bottom:
+            for bottom in bottoms:
+                require_axes(self, bottom, 4, 4)
+            self.size = bottoms[1][2], bottoms[1][3]
         sizes = []
         for axis, word in ((2, "height"), (3, "width")):
             left = whole[axis] - self.begin - self.end
@@ -117,8 +128,9 @@ class Interp(Definition):
                     f"{whole[axis]}",
                     "pad_beg" if self.begin else "pad_end",
                 )
-            sizes.append((left - 1) // self.shrink * self.zoom + 1)
-        top = (*whole[:2], *(self.size or sizes))
+            sizes.append(left)
+        scaled = ((size - 1) // self.shrink * self.zoom + 1 for size in sizes)
+        top = (*whole[:2], *(self.size or scaled))
         self.check_size(top)
         return [top]
 
@@ -162,6 +174,11 @@ class Resize(Definition):
                 )
         if scaled:
             self.scale = param.out_height_scale, param.out_width_scale
+            for field, scale in zip(fields, self.scale, strict=True):
+                if not isfinite(scale):
+                    self.refuse(
+                        "size-not-positive", f"`{field}` is {scale}; a factor is finite", field
+                    )
         else:
             self.size = to_int(param.height), to_int(param.width)
         self.fields = fields
@@ -169,7 +186,7 @@ class Resize(Definition):
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         whole = four_axes(self, bottoms[0])
         sizes = self.size or tuple(
-            int(round_float(scale * size))
+            int(min(max(round_float(scale * size), 0), INT_MAX + 1))
             for scale, size in zip(self.scale, whole[2:], strict=True)
         )
         for field, size in zip(self.fields, sizes, strict=True):
@@ -217,11 +234,8 @@ class Upsample(Definition):
         self.mask = self.bottom_count > 1
         self.check_bottoms(param)
         if not self.mask:
-            self.scale: int = param.scale if param.has("scale") else 1
-            if self.scale < 1:
-                self.refuse(
-                    "size-not-positive", f"`scale` is {self.scale}; it must be at least 1", "scale"
-                )
+            scale: int = param.scale if param.has("scale") else 1
+            self.scale = require_positive(self, "scale", scale)
             self.growth = (self.scale, 0), (self.scale, 0)
         elif param.has("upsample_h") and param.has("upsample_w"):
             self.growth = (

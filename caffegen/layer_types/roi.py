@@ -7,18 +7,9 @@ from math import prod
 from caffegen.text import Message
 
 from .base import Cost, Definition, Shape, count
-from .blob_shape import require_axes, to_int
+from .blob_shape import require_axes, require_positive, to_int
 
-__all__ = ["PSROIPooling", "ROIAlign", "ROIPooling", "require_positive"]
-
-
-def require_positive(definition: Definition, field: str, value: int) -> int:
-    """The value of a field that Caffe takes from 1 on, else a refusal."""
-    if value < 1:
-        definition.refuse(
-            "size-not-positive", f"`{field}` is {value}; it must be at least 1", field
-        )
-    return value
+__all__ = ["PSROIPooling", "ROIAlign", "ROIPooling"]
 
 
 class _Regions(Definition):
@@ -179,17 +170,11 @@ class ROIAlign(_Regions):
         self.field = "roi_pooling_param" if self.corners else "roi_align_param"
         own = self.layer.get(self.field)
         self.spatial_scale: float = own.spatial_scale
-        pooled = []
-        for field in ("pooled_h", "pooled_w"):
-            size = to_int(own.get(field))
-            if size < 1:
-                self.refuse(
-                    "size-not-positive",
-                    f"`{field}` is {size}; it must be at least 1",
-                    f"layer.{self.field}",
-                )
-            pooled.append(size)
-        self.pooled = pooled[0], pooled[1]
+        height, width = (
+            require_positive(self, field, to_int(own.get(field)), f"layer.{self.field}")
+            for field in ("pooled_h", "pooled_w")
+        )
+        self.pooled = height, width
         self.pad_ratio: float = own.pad_ratio if self.corners else 0.0
         self.sampling_ratio = 0 if self.corners else max(0, own.sampling_ratio)
         if self.corners:

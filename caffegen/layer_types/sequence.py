@@ -7,8 +7,8 @@ from math import prod
 from caffegen.text import Message
 
 from .base import Cost, Definition, Shape, count
-from .blob_shape import require_axes, to_int
-from .four_axes import four_axes
+from .blob_shape import require_axes, require_positive, to_int
+from .four_axes import four_axes, legacy_size
 from .in_place import refuse_in_place
 from .loss import _Loss
 
@@ -40,12 +40,7 @@ class ContinuationIndicator(Definition):
         self.batch_size = to_int(param.batch_size)
         fields = ("time_step",) if self.bottom_count else ("time_step", "batch_size")
         for field in fields:
-            if param.get(field) < 1:
-                self.refuse(
-                    "size-not-positive",
-                    f"`{field}` is {param.get(field)}; it must be at least 1",
-                    field,
-                )
+            require_positive(self, field, to_int(param.get(field)))
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         self.items = self.batch_size
@@ -138,7 +133,7 @@ class CTCLoss(_Loss):
     def cost(self) -> Cost:
         # the softmax; two passes over 2 T + 1 places at most, three sums of logarithms each
         scores = prod(self.bottom_shapes[0])
-        steps, items = self.bottom_shapes[0][:2]
+        steps, items = (legacy_size(self.bottom_shapes[0], axis) for axis in (0, 1))
         return Cost(0, 5 * scores + 6 * items * steps * (2 * steps + 1))
 
 
@@ -164,15 +159,8 @@ class CtcLoss(CTCLoss):
     def bind(self, param: Message) -> None:
         refuse_in_place(self)
         self.blank: int = param.blank_label
-        self.classes = to_int(param.alphabet_size)
-        self.time_step = to_int(param.time_step)
-        for field in ("alphabet_size", "time_step"):
-            if param.get(field) < 1:
-                self.refuse(
-                    "size-not-positive",
-                    f"`{field}` is {param.get(field)}; it must be at least 1",
-                    field,
-                )
+        self.classes = require_positive(self, "alphabet_size", to_int(param.alphabet_size))
+        self.time_step = require_positive(self, "time_step", to_int(param.time_step))
         self.check_blank("blank_label")
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:

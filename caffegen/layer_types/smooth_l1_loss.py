@@ -56,6 +56,7 @@ class SmoothL1Loss(_Loss):
 
     type = "SmoothL1Loss"
     bottoms = count(2, 4)
+    fork_tops = (count(2), "R-FCN's")
     reads_loss_param = True
     honours = frozenset({"LossParameter.normalization"})
     loss = True
@@ -122,7 +123,8 @@ class SmoothL1Loss(_Loss):
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         refuse_in_place(self)
         check_like_first(self, bottoms)
-        return [()]
+        first, _, height, width = four_axes(self, bottoms[0])
+        return [(), (first, 1, height, width)]
 
     def cost(self) -> Cost:
         # per value: subtract, absolute value, compare, square, sum; one product for each weight

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from caffegen.text import Message
 
 from .base import Definition, Shape
 from .blob_shape import to_int
 
-__all__ = ["Spatial", "count_windows", "resolve_spatial"]
+__all__ = [
+    "Spatial", "count_windows", "hw_fields", "refuse_both", "refuse_half", "resolve_spatial",
+]  # fmt: skip
 
 
 class Spatial(NamedTuple):
@@ -46,6 +48,46 @@ def resolve_spatial(definition: Definition, param: Message, axes: int) -> Spatia
             "dilation",
         )
     return Spatial(kernel, stride, pad, dilation)
+
+
+def hw_fields(
+    definition: Definition, param: Message, whole: str, stem: str
+) -> tuple[str, str] | None:
+    """Where height and width stand: in `whole` both, or in `<stem>_h` and `<stem>_w`.
+
+    None where nothing is set. Refuses one of the pair alone, or beside `whole`.
+    """
+    height, width = f"{stem}_h", f"{stem}_w"
+    given = [field for field in (height, width) if param.has(field)]
+    if not given:
+        return (whole, whole) if param.has(whole) else None
+    if param.has(whole):
+        refuse_both(definition, whole, given[0])
+    if len(given) == 1:
+        refuse_half(definition, given[0], whole)
+    return height, width
+
+
+def refuse_both(definition: Definition, whole: str, given: str) -> NoReturn:
+    """Refuse a field beside its `_h` or `_w`."""
+    definition.refuse(
+        "repeated-and-hw-fields",
+        f"`{whole}` and `{given}` are both set; Caffe takes one or the other",
+        given,
+        help=f"keep `{whole}`, or the `_h` and `_w` fields",
+        other=(whole, "the other is here"),
+    )
+
+
+def refuse_half(definition: Definition, given: str, whole: str) -> NoReturn:
+    """Refuse an `_h` without its `_w`, or the other way round."""
+    missing = given[:-1] + ("w" if given.endswith("h") else "h")
+    definition.refuse(
+        "hw-field-missing",
+        f"`{given}` is set without `{missing}`; {definition.type} takes both",
+        given,
+        help=f"add `{missing}`, or write `{whole}` alone",
+    )
 
 
 def count_windows(definition: Definition, sizes: Shape, spatial: Spatial) -> Shape:

@@ -12,6 +12,7 @@ from .base import Cost, Definition, Shape, Window, count
 from .blob_shape import require_axes, to_int
 from .in_place import refuse_in_place
 from .resizing import check_mask
+from .spatial import hw_fields
 
 __all__ = ["MaxUnpool", "UnPooling", "Unpooling"]
 
@@ -39,30 +40,13 @@ class _Unpooling(Definition):
 
     def pair(self, param: Message, whole: str, stem: str, *, required: bool = False) -> Pair:
         """Height and width from the one field or from both of `_h` and `_w`; one way or the other."""
-        given = [stem + hw for hw in _HW if param.has(stem + hw)]
-        if given and param.has(whole):
-            self.refuse(
-                "repeated-and-hw-fields",
-                f"`{whole}` and `{given[0]}` are both set; Caffe takes one or the other",
-                given[0],
-                help=f"keep `{whole}`",
-                other=(whole, "the other is here"),
-            )
-        if len(given) == 1:
-            missing = stem + ("_w" if given[0].endswith("h") else "_h")
-            self.refuse(
-                "hw-field-missing",
-                f"`{given[0]}` is set without `{missing}`; {self.type} takes both",
-                given[0],
-                help=f"add `{missing}`",
-            )
-        if required and not given and not param.has(whole):
+        fields = hw_fields(self, param, whole, stem)
+        if fields is None and required:
             self.refuse(
                 "required-field-missing", f"{self.type} needs `{whole}`", help=f"add `{whole}: 2`"
             )
-        if given:
-            return to_int(param.get(given[0])), to_int(param.get(given[1]))
-        return (to_int(param.get(whole)),) * 2
+        height, width = fields or (whole, whole)
+        return to_int(param.get(height)), to_int(param.get(width))
 
     def check_window(self, param: Message, prefix: str = "") -> None:
         """Refuse a window without extent or motion, and padding as large as it."""

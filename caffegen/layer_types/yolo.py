@@ -8,8 +8,7 @@ from typing import NamedTuple
 from caffegen.text import Message
 
 from .base import Cost, Definition, Shape, count
-from .blob_shape import to_int
-from .roi import require_positive
+from .blob_shape import require_positive, to_int
 
 __all__ = ["Prior", "PriorMap", "RegionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput"]
 
@@ -163,12 +162,12 @@ class Yolov3DetectionOutput(_Detections):
         self.nms_threshold = param.nms_threshold
         self.gaussian_box: bool = param.gaussian_box
         groups, mask = param.mask_group_num, list(param.mask)
-        if groups != self.bottom_count:
+        if groups != self.bottom_count or not groups:
             self.refuse(
                 "mask-groups-differ",
                 f"`mask_group_num` is {groups}; `{self.name}` has {self.bottom_count} bottoms",
                 "mask_group_num",
-                help=f"write `mask_group_num: {self.bottom_count}`",
+                help=f"write `mask_group_num: {self.bottom_count}`" if self.bottom_count else "",
             )
         each = len(mask) // groups
         for field, given, wanted in (
@@ -230,6 +229,8 @@ class RegionOutput(_Predictions):
     type = "RegionOutput"
     param = "region_output_param"
     bottoms = count(2)
+    # the bottom that holds the size of the image
+    image_size_at = 1
     tops = count(2)
 
     def bind(self, param: Message) -> None:

@@ -7,8 +7,7 @@ from math import prod
 from caffegen.text import Message
 
 from .base import Definition, Shape, count
-from .blob_shape import require_axes, to_int
-from .roi import require_positive
+from .blob_shape import require_axes, require_positive, to_int
 from .yolo import BOX, _Predictions, _priors
 
 __all__ = ["EvalDetection", "RegionLoss", "YoloSeg", "Yolov3"]

@@ -3,7 +3,8 @@
 Given: data_param { source: "db" scale: 2 mirror: true }, in a V1 layer of type DATA
 Result: data_param { source: "db" } transform_param { scale: 2 mirror: true }
 
-Layers of the current version keep the old fields, and Caffe ignores them there.
+Layers of the current version keep the old fields, and Caffe ignores them there. A `transform_param`
+inside of the data layer's own message, where it stood in August 2014, moves as well.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def upgrade_data_transform(net: Message, _findings: Findings) -> Message:
 def _has_moved_field(layer: Message) -> bool:
     name = _PARAMS.get(layer._values.get("type", ""))
     param = layer._values.get(name) if name else None
-    return param is not None and any(field in param._values for field in _MOVED)
+    return param is not None and any(
+        field in param._values for field in (*_MOVED, "transform_param")
+    )
 
 
 def _upgrade(layer: Message) -> Message:
@@ -50,6 +53,11 @@ def _upgrade(layer: Message) -> Message:
     new = layer.shallow_copy()
     param = _own(new, name)
     transform = _own(new, "transform_param")
+    inner = param._values.get("transform_param")
+    if inner is not None:
+        for field in inner._values:
+            take(inner, field, transform)
+        param.clear("transform_param")
     for field in _MOVED:
         take(param, field, transform)
         param.clear(field)

@@ -11,7 +11,8 @@ from caffegen.text import Message, MessageType
 from caffegen.text.message import Place
 
 from .findings import Findings, named
-from .places import heading, place_of, put, replace_layers, successor, take
+from .places import child, heading, place_of, put, replace_layers, successor, take
+from .v1_crop import Offset, crop_offsets
 
 __all__ = ["V1_TYPE_NAMES", "upgrade_v1"]
 
@@ -66,13 +67,13 @@ V1_TYPE_NAMES: dict[int | str, str] = {
 }
 
 # the words of forks that became a type of today, in the fork itself or in those that came after it;
-# another word stays, for there is no such type. CROP is none of them: it found its offset from the
-# layers between its bottoms, which the Crop of today does not.
+# another word stays, for there is no such type. CROP does where its offset is found: see v1_crop.
 _FORK_TYPES = {
     "BATCH_NORM": "BatchNorm",
     "BN": "BN",
     "INSANITY": "Insanity",
     "LOCAL": "Local",
+    "LRN_MAP": "LRN",
     "NORMALIZE": "Normalize",
     "PARSE_EVALUATE": "ParseEvaluate",
     "PARSE_OUTPUT": "ParseOutput",
@@ -106,6 +107,8 @@ def upgrade_v1(net: Message, findings: Findings) -> Message:
     layer_type: MessageType = net._type.fields["layer"].type
     old = net.layers
     layers = [_upgrade_layer(layer, layer_type) for layer in old]
+    for index, offset in crop_offsets(old).items():
+        _set_crop(layers[index], old[index], offset)
     places = [place_of(net, "layers", index) for index in range(len(old))]
     if net.has("layer"):
         _report_mixture(net, findings)
@@ -147,7 +150,33 @@ def _upgrade_layer(old: Message, layer_type: MessageType) -> Message:
     else:
         _keep_type(old, new)
     _gather_specs(old, new)
+    if old.type == "LRN_MAP":
+        _set_lrn_map(old, new)
     return new
+
+
+def _set_crop(layer: Message, old: Message, offset: Offset) -> None:
+    """Make a layer with the word CROP the Crop of today, which is told its offset."""
+    place = place_of(old, "type")
+    layer.clear("type")
+    put(layer, "type", "Crop", old, place)
+    param = child(layer, "crop_param", old, place)
+    if not param.has("offset"):
+        put(param, "axis", 2, old, place)
+        for number in offset:
+            put(param, "offset", number, old, place)
+
+
+def _set_lrn_map(old: Message, new: Message) -> None:
+    """Make the LRN within maps of March 2014 the LRN that it was merged into (BVLC's 824c344)."""
+    own: Message = old.lrn_map_param if old.has("lrn_map_param") else old.lrn_param
+    place = place_of(old, "type")
+    new.clear("lrn_map_param")
+    new.clear("lrn_param")
+    param = child(new, "lrn_param", old, place)
+    for name in own._values:
+        take(own, name, param)
+    put(param, "norm_region", "WITHIN_CHANNEL", old, place)
 
 
 def _type_name(word: str) -> str:

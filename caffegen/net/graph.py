@@ -19,6 +19,9 @@ __all__ = ["Graph", "Node", "Value", "build_graph"]
 
 Shape = tuple[int, ...]
 
+# so many missing blobs are looked for under names like theirs, each among all names before it
+_LOOKED_FOR = 50
+
 
 class Value:
     """One version of a blob: who made it, who reads it, and (after inference) its shape.
@@ -162,13 +165,16 @@ def _report_missing(
     report: Report,
     suggest: Callable[[str, Iterable[str]], str | None] | None,
 ) -> None:
-    for node, index in missing:
+    if not missing:
+        return
+    makers: dict[str, Node] = {}
+    for node in graph.nodes:
+        for top in node.top:
+            makers.setdefault(top, node)
+    for number, (node, index) in enumerate(missing):
         name = node.bottom[index]
-        later = graph.final.get(name)
-        if later is not None and later.producer is not None:
-            maker = graph.final[name].producer
-            first = next((n for n in graph.nodes if name in n.top), maker)
-            assert first is not None
+        first = makers.get(name)
+        if first is not None:
             own = first is node
             message = (
                 f"layer `{node.name}` reads `{name}`, which only it makes"
@@ -182,8 +188,10 @@ def _report_missing(
                 layer=node.name,
             )  # fmt: skip
             continue
-        known = [value.name for n in graph.nodes[: node.index] for value in n.outputs]
-        near = suggest(name, dict.fromkeys(known)) if suggest and known else None
+        near = None
+        if suggest is not None and number < _LOOKED_FOR:
+            known = (top for earlier in graph.nodes[: node.index] for top in earlier.top)
+            near = suggest(name, dict.fromkeys(known))
         hint = f"; did you mean `{near}`?" if near else ""
         report.error(
             "unknown-bottom",

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from caffegen.diagnostics import Report
+from caffegen.errors import CaffegenError
 from caffegen.text import Message
 
 __all__ = ["NetState", "filter_layers", "state_of"]
@@ -20,7 +21,14 @@ class NetState(NamedTuple):
 
 
 def state_of(net: Message, phase: str, level: int, stages: Collection[str]) -> NetState:
-    """The caller's phase and level with the stages of the file and the caller's (net.cpp, Net::Net)."""
+    """The caller's phase and level with the stages of the file and the caller's (net.cpp, Net::Net).
+
+    CaffegenError for a phase that Caffe does not have.
+    """
+    if phase not in ("TRAIN", "TEST"):
+        raise CaffegenError(f"`{phase}` is no phase; there are `TRAIN` and `TEST`")
+    if isinstance(stages, str):
+        stages = (stages,)
     return NetState(phase, level, (*net.state.stage, *stages))
 
 

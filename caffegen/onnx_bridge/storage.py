@@ -16,6 +16,7 @@ from onnx import ModelProto, TensorProto
 
 from caffegen.atomic import atomic_write
 from caffegen.errors import CaffegenError, FileError
+from caffegen.text import printable
 from caffegen.weights import Progress
 from caffegen.weights.encode import field_head
 
@@ -181,6 +182,12 @@ def _write_beside(
         at += -at % (_PAGE if weight.nbytes >= _LARGE else _LINE)
         places[weight.name] = Place(name, at, weight.nbytes)
         at += weight.nbytes
+    for location in {place.path for place in places.values()}:
+        if printable(location) != location:
+            raise CaffegenError(
+                f"ONNX names files in UTF-8, and `{location}` is none; rename it, or use "
+                "--weights embed"
+            )
     for weight in model.initialisers:
         if weight.name in places:
             whole.graph.initializer.append(_pointer(weight, places[weight.name]))

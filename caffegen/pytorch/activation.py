@@ -11,7 +11,7 @@ from caffegen.layer_types import activation as definitions
 from .registry import Lowered, lowers
 
 __all__ = [
-    "Affine", "Clip", "Constant", "Exp", "Log", "PReLUShared", "Power", "Step", "Swish",
+    "AbsVal", "Affine", "Clip", "Constant", "Exp", "Log", "PReLUShared", "Power", "Step", "Swish",
     "UnscaledDropout",
 ]  # fmt: skip
 

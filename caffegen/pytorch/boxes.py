@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .exporting import exporting
+
 __all__ = ["areas", "decode", "encode", "overlaps", "survivors"]
 
 # boxes that are compared at once with those that stay
@@ -84,7 +86,7 @@ def survivors(boxes: Tensor, alive: Tensor, threshold: float, eta: float = 1.0) 
     """
     if eta < 1 and threshold > _LOWEST:
         return _survivors_one_by_one(boxes, alive, threshold, eta)
-    if getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)():
+    if exporting():
         return _survivors_in_a_graph(boxes, alive, threshold)
     kept: Tensor = _survivors_by_lanes(boxes, alive, threshold)
     return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from keyword import kwlist
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,7 @@ from .fold import fold
 from .in_place import work_in_place
 from .inputs import InputSpec, fixed_channels, takes_integers
 from .module import CaffeModule, Facts, Step
+from .names import module_name
 from .normalization import batch_norm_with_scale, scale_behind
 from .registry import Lowered, Refusal, lowering_of, refuse
 from .unit import Unit
@@ -26,7 +28,7 @@ from .weights import Holder, give_weights
 if TYPE_CHECKING:
     from caffegen.loader import Net
 
-__all__ = ["FED", "build"]
+__all__ = ["build"]
 
 # what real Caffe calls a top that it adds by itself
 AUTOMATIC = "(automatic)"
@@ -87,7 +89,7 @@ class _Builder:
         }
         steps = self.steps(units)
         slots = {name: self.slots[id(value)] for name, value in self.graph.final.items()}
-        outputs = {value.name: self.slots[id(value)] for value in self.graph.outputs}
+        outputs = {name: self.slots[id(v)] for name, v in self.graph.named_outputs.items()}
         names: dict[int, str] = {}
         for name, module in modules.items():
             for path, parameter in module.named_parameters():
@@ -97,10 +99,11 @@ class _Builder:
             self.net.loss_weights | self.automatic_losses,
             self.phases(units),
             folded,
+            {value.name: name for name, value in self.graph.split_losses.items()},
         )
         module = CaffeModule(
-            modules, steps, self.inputs(), outputs | self.automatic, slots | self.automatic, homes,
-            facts,
+            modules, steps, self.inputs(), outputs | self.automatic,
+            slots | outputs | self.automatic, homes, facts,
         )  # fmt: skip
         return module.train(self.net.phase == "TRAIN")
 
@@ -162,8 +165,8 @@ class _Builder:
         return lowered
 
     def name(self, node: Node) -> str:
-        """A name that nn.Module takes: no dots, none of its own attributes, each once."""
-        name = node.name.replace(".", "_") or "layer"
+        """A name that nn.Module takes: none of its own attributes, no keyword, each once."""
+        name = module_name(node.name) or "layer"
         while name in self.names or name in _RESERVED or hasattr(CaffeModule, name):
             name += "_"
         self.names.add(name)
@@ -174,7 +177,7 @@ class _Builder:
         for position, unit in enumerate(units):
             for value in (*unit.inputs, *unit.outputs):
                 last[self.slots[id(value)]] = position
-        keep = {self.slots[id(value)] for value in self.graph.outputs}
+        keep = {self.slots[id(value)] for value in self.graph.named_outputs.values()}
         release: dict[int, list[int]] = {}
         for slot, position in last.items():
             if slot not in keep:
@@ -195,9 +198,15 @@ class _Builder:
             tuple(outputs),
             release,
             unit.flatten,
-            tuple(i for i, wanted in enumerate(node.message.propagate_down) if not wanted),
+            self.cut(node),
             None if unit.inner is None else self.slots[id(unit.inner)],
         )
+
+    def cut(self, node: Node) -> tuple[int, ...]:
+        """The bottoms that get no gradient; `force_backward` gives one to all (net.cpp, Init)."""
+        if self.net.message.force_backward:
+            return ()
+        return tuple(i for i, wanted in enumerate(node.message.propagate_down) if not wanted)
 
     def automatic_tops(self, node: Node) -> list[int]:
         """Slots for the tops that Caffe adds by itself (net.cpp, Init: AutoTopBlobs)."""
@@ -242,6 +251,6 @@ class _Builder:
         }
 
 
-_RESERVED = frozenset(nn.Module().__dict__) | {
+_RESERVED = frozenset(nn.Module().__dict__) | frozenset(kwlist) | {
     "_facts", "_homes", "_inputs", "_outputs", "_slot_count", "_slots", "_steps",
 }  # fmt: skip

@@ -32,45 +32,42 @@ _DECONVOLUTIONS: dict[int, _Maker] = {
 @lowers("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
 def convolution(definition: Convolution) -> Lowered:
     """Conv1d, Conv2d or Conv3d; a module of our own for other axes, and for several bottoms."""
-    blobs = ("weight", "bias") if definition.bias_term else ("weight",)
     if not _is_plain(definition) or _outgrows(definition):
-        return Lowered(ConvolutionAnyAxes(definition), blobs)
-    module = _CONVOLUTIONS[definition.spatial_axes](
-        definition.channels,
-        definition.num_output,
-        definition.kernel,
-        stride=definition.stride,
-        padding=definition.pad,
-        dilation=definition.dilation,
-        groups=definition.group,
-        bias=definition.bias_term,
-    )
-    return Lowered(module, blobs)
+        return Lowered(ConvolutionAnyAxes(definition), _blobs(definition))
+    return _of_torch(definition, _CONVOLUTIONS)
 
 
 @lowers("Deconvolution")
 def deconvolution(definition: Deconvolution) -> Lowered:
     """ConvTranspose1d, ConvTranspose2d or ConvTranspose3d; else a module of our own."""
-    blobs = ("weight", "bias") if definition.bias_term else ("weight",)
     if not _is_plain(definition):
-        return Lowered(DeconvolutionAnyAxes(definition), blobs)
-    module = _DECONVOLUTIONS[definition.spatial_axes](
-        definition.channels,
-        definition.num_output,
-        definition.kernel,
-        stride=definition.stride,
-        padding=definition.pad,
-        groups=definition.group,
-        bias=definition.bias_term,
-        dilation=definition.dilation,
-    )
-    return Lowered(module, blobs)
+        return Lowered(DeconvolutionAnyAxes(definition), _blobs(definition))
+    return _of_torch(definition, _DECONVOLUTIONS)
 
 
 @lowers("Im2col")
 def im2col(definition: Im2col) -> Lowered:
     """The windows as channels, over any number of spatial axes."""
     return Lowered(Windows(definition))
+
+
+def _blobs(definition: Convolution | Deconvolution) -> tuple[str, ...]:
+    return ("weight", "bias") if definition.bias_term else ("weight",)
+
+
+def _of_torch(definition: Convolution | Deconvolution, makers: dict[int, _Maker]) -> Lowered:
+    """The module of torch.nn for so many spatial axes."""
+    module = makers[definition.spatial_axes](
+        definition.channels,
+        definition.num_output,
+        definition.kernel,
+        stride=definition.stride,
+        padding=definition.pad,
+        dilation=definition.dilation,
+        groups=definition.group,
+        bias=definition.bias_term,
+    )
+    return Lowered(module, _blobs(definition))
 
 
 def _is_plain(definition: Convolution | Deconvolution) -> bool:

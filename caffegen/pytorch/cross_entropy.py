@@ -133,7 +133,7 @@ class InfogainLoss(_OverClasses):
         index, kept = self.known(labels.reshape(rows.shape[:-1]))
         weights = self.H if matrix is None else matrix
         assert weights is not None
-        weights = weights.to(rows.dtype).reshape(rows.shape[-1], -1)[index]
+        weights = weights.detach().to(rows.dtype).reshape(rows.shape[-1], -1)[index]
         losses = -(weights * floored(rows, math.log(LOG_THRESHOLD))).sum(-1)
         return self.tops(losses, kept, scores)
 
@@ -158,7 +158,7 @@ class SigmoidCrossEntropyLoss(_Normalized):
     """Binary cross-entropy of scores before the sigmoid; targets cut to `ignore_label` drop out."""
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
-        targets = targets.reshape(scores.shape)
+        targets = targets.detach().reshape(scores.shape)
         losses = functional.binary_cross_entropy_with_logits(
             scores, targets.to(scores.dtype), reduction="none"
         )

@@ -30,9 +30,10 @@ def fold(units: Sequence[Unit], graph: Graph) -> tuple[list[Unit], dict[str, str
     folded: dict[str, str] = {}
     makers: dict[int, Unit] = {}
     final = {id(value): name for name, value in graph.final.items()}
+    asked = {id(value) for value in graph.split_losses.values()}
     for unit in units:
         maker = makers.get(id(unit.inputs[0])) if len(unit.inputs) == 1 else None
-        if maker is not None and _can_fold(maker, unit):
+        if maker is not None and id(unit.inputs[0]) not in asked and _can_fold(maker, unit):
             affine = _affine(unit.module)
             if affine is not None:
                 _scale_outputs(maker, *affine)
@@ -52,6 +53,9 @@ def _can_fold(maker: Unit, unit: Unit) -> bool:
         return False
     (value,) = maker.outputs
     if len(value.readers) != 1:
+        return False
+    # a BatchNorm that is to be in TRAIN whatever the net's phase uses the batch's statistics
+    if any(node.message.has("phase") and node.message.phase == "TRAIN" for node in unit.nodes):
         return False
     # a linear layer's channels must be axis 1, which BatchNorm and Scale work on
     axis = 1 if isinstance(maker.module, _ConvNd) else len(value.shape or ()) - 1

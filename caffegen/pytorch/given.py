@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from caffegen.analysis.fill import filler_of
 from caffegen.layer_types import given as definitions
-from caffegen.weights.fillers import Filler
+from caffegen.weights.fillers import Filler, fan
 
 from .registry import Lowered, lowers
 
@@ -63,9 +63,9 @@ def fill_anew(like: Tensor, filler: Filler, shape: Shape) -> Tensor:
             return values
         return values * (_uniform(like, shape) < filler.sparse / shape[0])
     if kind == "msra":
-        return _normal(like, shape) * math.sqrt(2 / _fan(filler, shape))
+        return _normal(like, shape) * math.sqrt(2 / fan(filler, shape))
     if kind == "xavier":
-        scale = math.sqrt(3 / _fan(filler, shape))
+        scale = math.sqrt(3 / fan(filler, shape))
         return _uniform(like, shape) * (2 * scale) - scale
     if kind == "positive_unitball":
         rows = _uniform(like, shape).reshape(shape[0], -1)
@@ -80,16 +80,6 @@ def _uniform(like: Tensor, shape: Shape) -> Tensor:
 
 def _normal(like: Tensor, shape: Shape) -> Tensor:
     return torch.randn(shape, dtype=like.dtype, device=like.device)
-
-
-def _fan(filler: Filler, shape: Shape) -> float:
-    """All values over the size of axis 0 (FAN_IN), of axis 1 (FAN_OUT), or the mean of both."""
-    count = math.prod(shape)
-    inputs = count // shape[0]
-    outputs = count // shape[1] if len(shape) > 1 else count
-    if filler.variance_norm == "AVERAGE":
-        return (inputs + outputs) / 2
-    return outputs if filler.variance_norm == "FAN_OUT" else inputs
 
 
 def _bilinear(like: Tensor, shape: Shape) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from caffegen.errors import FileError, MissingExtra
+from caffegen.weights.identify import by_content, by_magic, refusal
 
 __all__ = ["IMAGE_SUFFIXES", "Pixels", "decode_image", "read_image", "resize"]
 
@@ -59,7 +60,9 @@ def decode_image(data: bytes, path: str, *, color: bool | None = True) -> Pixels
             image = Image.open(io.BytesIO(data))
             return _pixels(image, color)
     except UnidentifiedImageError:
-        raise FileError(path, "it is no image of a format that Pillow reads") from None
+        kind = by_magic(data) or by_content(data).removesuffix("text")
+        why = refusal(kind, "an image") if kind else "it is no image of a format that Pillow reads"
+        raise FileError(path, why) from None
     except Image.DecompressionBombError:
         raise FileError(path, "it has more pixels than Pillow reads (about 179 million)") from None
     except _DAMAGED as error:

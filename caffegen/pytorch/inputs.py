@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from keyword import iskeyword
 from typing import NamedTuple
 
 from torch import Tensor
 
 from caffegen.errors import CaffegenError
 from caffegen.net import Node, Value
+
+from .exporting import exporting
 
 __all__ = ["InputSpec", "bind_inputs", "fixed_channels", "takes_integers"]
 
@@ -54,12 +57,13 @@ def bind_inputs(
     specs: Sequence[InputSpec], args: Sequence[Tensor], blobs: Mapping[str, Tensor]
 ) -> dict[int, Tensor]:
     """Tensors by slot, from those given in order and by name; a sentence for what does not fit."""
+    if blobs and exporting():
+        _refuse_code(blobs)
     required = [spec for spec in specs if not spec.optional]
     if len(args) > len(required):
         names = ", ".join(f"`{spec.name}`" for spec in required) or "none"
-        raise CaffegenError(
-            f"{len(args)} input tensors are given; the net has {len(required)} inputs: {names}"
-        )
+        number = f"{len(required)} input{'' if len(required) == 1 else 's'}"
+        raise CaffegenError(f"{len(args)} input tensors are given; the net has {number}: {names}")
     given = dict(blobs)
     for spec, tensor in zip(required, args, strict=False):
         if spec.name in given:
@@ -78,6 +82,15 @@ def bind_inputs(
         known = ", ".join(f"`{spec.name}`" for spec in specs) or "none"
         raise CaffegenError(f"the net has no input blob {names}; its inputs are {known}")
     return bound
+
+
+def _refuse_code(names: Iterable[str]) -> None:
+    """Refuse names that are no identifiers: torch.export makes them parameters of a function."""
+    for name in names:
+        if not name.isidentifier() or iskeyword(name):
+            raise CaffegenError(
+                f"torch.export takes no input by the name `{name}`; give the inputs in their order"
+            )
 
 
 def _check(spec: InputSpec, tensor: Tensor) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 
 from caffegen.errors import CaffegenError, FileError
 from caffegen.weights import open_binaryproto
+from caffegen.weights.identify import by_magic, refusal
+from caffegen.weights.mapped import map_file
 
 __all__ = ["centre", "mean_per_channel", "read_array", "read_mean"]
 
@@ -38,15 +40,15 @@ def read_mean(path: str | os.PathLike[str]) -> Array:
 
 def read_array(path: str) -> Array:
     """The array of a .npy file, mapped; nothing in it is ever run."""
+    kind = by_magic(map_file(path).buffer)
+    if kind == "a numpy archive (.npz)":
+        raise FileError(path, "it is an archive of arrays; give a .npy with one")
+    if kind not in ("", "a numpy array (.npy)"):
+        raise FileError(path, refusal(kind, "a .npy file"))
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+        values: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, SyntaxError):
         raise FileError(path, "it is no .npy file of numbers") from None
-    if not isinstance(values, np.ndarray):
-        raise FileError(path, "it is an archive of arrays; give a .npy with one")
     if values.dtype.kind not in "fiub":
         raise FileError(path, f"it holds values of type {values.dtype}, not real numbers")
     return values

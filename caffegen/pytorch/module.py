@@ -56,20 +56,23 @@ class Facts(NamedTuple):
 
     `multipliers` maps parameter names to (lr_mult, decay_mult); `loss_weights` blobs to weights;
     `phases` submodules to a phase of their own (True: TRAIN); `folded` blobs that are not computed
-    any more to the layer that took them in.
+    any more to the layer that took them in; `copies` blobs with a loss weight that are read on to
+    the output that Caffe makes of their copy.
     """
 
     multipliers: Mapping[str, tuple[float, float]]
     loss_weights: Mapping[str, float]
     phases: Mapping[str, bool]
     folded: Mapping[str, str] | None = None
+    copies: Mapping[str, str] | None = None
 
 
 class CaffeModule(nn.Module):
     """A Caffe net as a plain nn.Module: `module(x)` or `module(data=x)` gives `{blob: tensor}`.
 
-    `state_dict` keys begin with Caffe's layer names (a `.` in a name becomes `_`); a BatchNorm and
-    the Scale behind it are one module under the BatchNorm's name.
+    `state_dict` keys begin with Caffe's layer names (what torch can't have in the name of a module,
+    such as a `.`, becomes `_`); a BatchNorm and the Scale behind it are one module under the
+    BatchNorm's name.
     """
 
     def __init__(
@@ -162,12 +165,14 @@ class CaffeModule(nn.Module):
         if not self._facts.loss_weights:
             raise CaffegenError("the net has no loss layer")
         total = None
+        copies = self._facts.copies or {}
         for name, weight in self._facts.loss_weights.items():
-            if name not in blobs:
+            found = name if name in blobs else copies.get(name, name)
+            if found not in blobs:
                 raise CaffegenError(
                     f"the loss needs the blob `{name}`; get it by `run(inputs, blobs=[...])`"
                 )
-            part = blobs[name].sum() * weight
+            part = blobs[found].sum() * weight
             total = part if total is None else total + part
         assert total is not None
         return total
@@ -181,12 +186,13 @@ class CaffeModule(nn.Module):
     def parameter_groups(self, base_lr: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
         """Parameter groups for a torch.optim optimizer, by Caffe's lr_mult and decay_mult.
 
-        Frozen parameters (lr_mult 0) are in no group.
+        Frozen parameters (lr_mult 0) are in no group, not even where `force_backward` gives them a
+        gradient.
         """
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
-            if parameter.requires_grad:
-                key = self._facts.multipliers.get(name, (1.0, 1.0))
+            key = self._facts.multipliers.get(name, (1.0, 1.0))
+            if parameter.requires_grad and key[0]:
                 groups.setdefault(key, []).append(parameter)
         return [
             {
@@ -235,6 +241,9 @@ class CaffeModule(nn.Module):
             except (CaffegenError, torch.OutOfMemoryError):
                 raise
             except (RuntimeError, IndexError, ValueError) as error:
+                if "DefaultCPUAllocator" in str(error):
+                    # as a GPU's; a CPU's has no exception of its own
+                    raise torch.OutOfMemoryError(_first_line(error)) from None
                 raise CaffegenError(self._complaint(step, env, error)) from error
         if isinstance(result, Tensor):
             env[step.outputs[0]] = result

@@ -12,6 +12,7 @@ from caffegen.layer_types.elementwise import Scale
 from caffegen.net import Graph, Node
 
 from .batch_norm import BatchNorm, batch_norm_module
+from .four_axes import as_pictures
 from .registry import Lowered, lowers
 
 __all__ = ["MVN", "LRNAcrossChannels", "LRNWithinChannel", "batch_norm_with_scale", "scale_behind"]
@@ -139,7 +140,7 @@ class MVN(nn.Module):
         self.axes = (1, 2, 3) if across_channels else (2, 3)
 
     def forward(self, bottom: Tensor) -> Tensor:
-        top = bottom.reshape(*bottom.shape, *(1,) * (4 - bottom.dim()))
+        top = as_pictures(bottom)
         top = top - top.mean(self.axes, keepdim=True)
         if not self.variance:
             return top

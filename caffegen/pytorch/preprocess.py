@@ -12,6 +12,7 @@ Caffe itself has neither.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,14 +20,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from caffegen.errors import CaffegenError, FileError
+from caffegen.layer_types import FED
 
 from .images import read_image, resize
 from .mean import centre, mean_per_channel, read_array, read_mean
 
 if TYPE_CHECKING:
     from caffegen.loader import Net
+    from caffegen.net import Value
 
-__all__ = ["Preprocessing", "only_input", "read_items"]
+__all__ = ["Preprocessing", "image_sizes", "only_input", "read_items"]
 
 Array = np.ndarray[Any, Any]
 
@@ -75,6 +78,8 @@ class Preprocessing(NamedTuple):
             )
         if rgb and channels == 1:
             raise CaffegenError(f"the input blob `{blob}` has one channel: there is no RGB order")
+        if not math.isfinite(scale):
+            raise CaffegenError(f"the scale `{scale:g}` is not a finite number")
         whole = cls(blob, channels, height, width, scale=scale, rgb=rgb)
         if std is not None:
             whole = whole._replace(std=_deviations(std, channels))
@@ -87,6 +92,8 @@ class Preprocessing(NamedTuple):
         except ValueError:
             values = ()
         if values:
+            if not np.isfinite(values).all():
+                raise CaffegenError(f"the mean `{text}` is not made of finite numbers")
             return mean_per_channel(values, self.channels)
         mean = read_mean(text)
         channels, height, width = mean.shape
@@ -147,14 +154,15 @@ def read_items(path: str, blob: str, shape: Sequence[int]) -> Array:
             f"it has {values.ndim} axes ({list(values.shape)}); the input blob `{blob}` has "
             f"{len(shape)}, of which the first, the items, may be left out",
         )
+    if not len(values):
+        raise FileError(path, "it holds no items")
     return values
 
 
 def only_input(net: Net) -> tuple[str, tuple[int, ...]]:
-    """The one blob that the net's caller gives, and its shape."""
-    from .build import FED
-
-    inputs = [value for node in net.graph.nodes if node.type in FED for value in node.outputs]
+    """The one blob that the net's caller gives, and its shape; image sizes are not counted."""
+    given = [value for node in net.graph.nodes if node.type in FED for value in node.outputs]
+    inputs = [value for value in given if not _is_size(value)] or given
     if len(inputs) != 1:
         names = ", ".join(f"`{value.name}`" for value in inputs)
         told = f"{len(inputs)} inputs ({names})" if inputs else "no input"
@@ -168,3 +176,29 @@ def only_input(net: Net) -> tuple[str, tuple[int, ...]]:
             f"e.g. --input {value.name}=1,3,224,224"
         )
     return value.name, value.shape
+
+
+def image_sizes(net: Net, shape: Sequence[int]) -> dict[str, Array]:
+    """The inputs that detectors read the image's size from, for images of a shape (N, C, H, W).
+
+    The scales behind height and width are 1: the image as the net is given it is the original.
+    """
+    sizes = {}
+    for node in net.graph.nodes:
+        for value in node.outputs if node.type in FED else ():
+            if _is_size(value) and value.shape is not None and len(shape) == 4:
+                size = np.ones(value.shape, np.float32)
+                size.reshape(-1)[:2] = shape[2:]
+                sizes[value.name] = size
+    return sizes
+
+
+def _is_size(value: Value) -> bool:
+    """Whether all that reads a blob takes it for the size of the image."""
+    places = [
+        (getattr(reader.definition, "image_size_at", None), index)
+        for reader in value.readers
+        for index, bottom in enumerate(reader.inputs)
+        if bottom is value
+    ]
+    return bool(places) and all(wanted == index for wanted, index in places)

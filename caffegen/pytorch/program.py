@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import logging
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from caffegen.errors import CaffegenError
+from caffegen.text import printable
 
 from .inputs import InputSpec
 from .module import CaffeModule
 from .pooling import PoolingExact
 
-__all__ = ["ConstantEdges", "Program", "export_program"]
+__all__ = ["ConstantEdges", "Program", "export_program", "with_constant_edges"]
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 # by how much the inputs grow when it is tried whether a net takes other heights and widths
 _GROWTHS = ((1, 2), (37, 22), (64, 131))
-_TRIALS = "torch._subclasses.fake_tensor"
+# who reports on such trials
+_REPORTERS = (
+    "torch._export", "torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes",
+)  # fmt: skip
 
 
 class Program(NamedTuple):
@@ -53,6 +58,7 @@ def export_program(module: CaffeModule, *, sizes: bool = False) -> Program:
                 f"the shape of `{spec.name}` is not known; give it by "
                 f"--input {spec.name}=1,3,224,224"
             )
+    module = _with_printable_outputs(module)
     reason = ""
     if sizes:
         reason = _refusal(module, specs, "")
@@ -64,8 +70,17 @@ def export_program(module: CaffeModule, *, sizes: bool = False) -> Program:
     found = _export(module, specs, sizes=False)
     if isinstance(found, Program):
         return found._replace(reason=reason)
-    whole = tuple(torch.zeros(spec.shape or ()) for spec in specs)
-    return Program(torch.export.export(module, whole), batch=False, sizes=False, reason=reason)
+    exported = _traced(module, tuple(torch.zeros(spec.shape or ()) for spec in specs))
+    if isinstance(exported, str):
+        raise CaffegenError(f"torch.export makes no program of the net: {exported}")
+    return Program(exported, batch=False, sizes=False, reason=reason)
+
+
+def _with_printable_outputs(module: CaffeModule) -> CaffeModule:
+    """The same net with blob names that the source of a program can hold."""
+    exported = copy.copy(module)
+    exported._outputs = {printable(name): slot for name, slot in module._outputs.items()}
+    return exported
 
 
 def _export(module: CaffeModule, specs: Sequence[InputSpec], *, sizes: bool) -> Program | str:
@@ -81,12 +96,9 @@ def _export(module: CaffeModule, specs: Sequence[InputSpec], *, sizes: bool) -> 
     dynamic = {"x": free[0], "more": tuple(free[1:])} if free else {}
     # a size of 1 would be taken as fixed
     inputs = [torch.zeros(2, *shape[1:]) if shape else torch.zeros(()) for shape in shapes]
-    try:
-        exported = torch.export.export(
-            module, tuple(inputs), dynamic_shapes=dynamic if len(free) > 1 else tuple(free)
-        )
-    except (CaffegenError, RuntimeError) as error:
-        return f"torch.export finds no program for all sizes: {_sentence(error)}"
+    exported = _traced(module, tuple(inputs), dynamic if len(free) > 1 else tuple(free))
+    if isinstance(exported, str):
+        return f"torch.export finds no program for all sizes: {exported}"
     given = set(exported.graph_signature.user_inputs)
     taken = [
         node.meta["val"].shape
@@ -104,6 +116,17 @@ def _export(module: CaffeModule, specs: Sequence[InputSpec], *, sizes: bool) -> 
     # a guard that only other sizes break
     reason = _refusal(exported.module(), specs, "the program holds for them alone: ")
     return reason or Program(exported, batch, sizes=True)
+
+
+def _traced(
+    module: nn.Module, inputs: tuple[Tensor, ...], dynamic_shapes: Any = None
+) -> torch.export.ExportedProgram | str:
+    """What torch.export makes of a net; or why it makes nothing, without the graph that it prints."""
+    with _quiet(), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            return torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes)
+        except (CaffegenError, RuntimeError, AssertionError) as error:
+            return _sentence(error)
 
 
 def _refusal(module: nn.Module, specs: Sequence[InputSpec], before: str) -> str:
@@ -153,13 +176,15 @@ def _sentence(error: Exception) -> str:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep torch from reporting shapes that don't fit as failures of its own."""
-    logger = logging.getLogger(_TRIALS)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in _REPORTERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def with_constant_edges(module: CaffeModule) -> CaffeModule:

@@ -122,7 +122,7 @@ class LSTM(Recurrent):
         if static is not None:
             gates = gates + functional.linear(static.flatten(1), self.W_xc_static)
         hidden, cell = self.begin(sequence.shape[1], given)
-        goes_on = indicators.to(gates.dtype).unsqueeze(-1)
+        goes_on = _column(indicators, gates)
         steps = []
         for value, cont in zip(gates.unbind(0), goes_on.unbind(0), strict=True):
             gate = value + functional.linear(hidden * cont, self.W_hc)
@@ -133,10 +133,29 @@ class LSTM(Recurrent):
 
 def lstm_step(cell: Tensor, gates: Tensor, cont: Tensor) -> tuple[Tensor, Tensor]:
     """The new cell and hidden state from the gates i, f, o, g before their curves."""
-    size = cell.shape[-1]
-    keep, forget, out = gates[..., : 3 * size].sigmoid().chunk(3, -1)
-    cell = cont * forget * cell + keep * gates[..., 3 * size :].tanh()
-    return cell, out * cell.tanh()
+    keep, forget, out, written = gates.chunk(4, -1)
+    cell = _forget_gate(forget, cont) * cell + keep.sigmoid() * written.tanh()
+    return cell, out.sigmoid() * cell.tanh()
+
+
+def _forget_gate(values: Tensor, cont: Tensor) -> Tensor:
+    """The gate times the indicator, with the gradient of a gate that has this value.
+
+    For an indicator other than 0 and 1 that is Caffe's gradient, and no derivative
+    (lstm_unit_layer.cpp, Backward_cpu).
+    """
+    gate = cont * values.sigmoid()
+    if not (torch.is_grad_enabled() and gate.requires_grad) or _is_exporting():
+        return gate
+    gate = gate.detach()
+    # adds nothing but the gradient; held, since infinity less itself would be no number
+    held = values.clamp(-100, 100)
+    return gate + gate * (1 - gate) * (held - held.detach())
+
+
+def _column(indicators: Tensor, like: Tensor) -> Tensor:
+    """Indicators with an axis behind them, without a gradient (recurrent_layer.hpp, lstm_layer.hpp)."""
+    return indicators.detach().to(like.dtype).unsqueeze(-1)
 
 
 @lowers("RNN")
@@ -166,7 +185,7 @@ class RNN(Recurrent):
         if static is not None:
             inputs = inputs + functional.linear(static.flatten(1), self.W_xh_static)
         (hidden,) = self.begin(sequence.shape[1], given)
-        goes_on = indicators.to(inputs.dtype).unsqueeze(-1)
+        goes_on = _column(indicators, inputs)
         steps = []
         for value, cont in zip(inputs.unbind(0), goes_on.unbind(0), strict=True):
             hidden = (value + functional.linear(hidden * cont, self.W_hh)).tanh()
@@ -183,9 +202,8 @@ def lstm_unit(_definition: definitions.LSTMUnit) -> Lowered:
 class LSTMUnit(nn.Module):
     """The new cell and hidden state from the old cell (1, N, D) and the gates (1, N, 4D).
 
-    An indicator between 0 and 1 scales the old cell, and the gradient knows it (Caffe's gradient of
-    the forget gate takes the scaled gate for the gate: lstm_unit_layer.cpp, Backward_cpu).
+    An indicator scales the old cell; it need not be 0 or 1.
     """
 
     def forward(self, cell: Tensor, gates: Tensor, indicators: Tensor) -> tuple[Tensor, Tensor]:
-        return lstm_step(cell, gates, indicators.to(gates.dtype).unsqueeze(-1))
+        return lstm_step(cell, gates, _column(indicators, gates))

@@ -21,6 +21,8 @@ def interp(definition: definitions.Interp) -> Lowered:
     """Upsample with corners aligned where the size is given and nothing cut off; else ours."""
     plain = not (definition.nearest or definition.begin or definition.end)
     module: nn.Module = Interp(definition)
+    if definition.like_bottom:
+        return Lowered(module)
     if plain and definition.size is not None:
         module = nn.Upsample(definition.size, mode="bilinear", align_corners=True)
     return Lowered(over_four_axes(len(definition.bottom_shapes[0]), module))
@@ -37,11 +39,13 @@ class Interp(nn.Module):
         self.shrink = definition.shrink
         self.zoom = definition.zoom
         self.nearest = definition.nearest
+        self.like_bottom = definition.like_bottom
 
-    def forward(self, bottom: Tensor) -> Tensor:
+    def forward(self, bottom: Tensor, *like: Tensor) -> Tensor:
         height, width = (size - self.end for size in bottom.shape[2:])
         bottom = bottom[:, :, self.begin : height, self.begin : width]
-        size = self.size or tuple((n - 1) // self.shrink * self.zoom + 1 for n in bottom.shape[2:])
+        size = tuple(like[0].shape[2:]) if like else self.size
+        size = size or tuple((n - 1) // self.shrink * self.zoom + 1 for n in bottom.shape[2:])
         if self.nearest:
             rows, columns = (
                 _nearest(bottom, axis, number) for axis, number in zip((2, 3), size, strict=True)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from caffegen.layer_types import roi as definitions
 
+from .exporting import exporting
 from .registry import Lowered, lowers, refuse
-from .suppression import exporting
 
 __all__ = ["PSROIPooling", "ROIAlign", "ROIPooling", "RegionCorners", "round_away"]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
 
-from caffegen.atomic import atomic_path
+from caffegen.atomic import atomic_path, atomic_write
 from caffegen.errors import MissingExtra
 
 from .module import CaffeModule
@@ -39,7 +42,7 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor]) ->
             plain = plain.clone()
         seen.add(plain.data_ptr())
         own[name] = plain
-    with atomic_path(path) as beside, _same_mode(beside):
+    with atomic_path(path) as beside, _same_mode(beside), _system_refusals():
         save_file(own, beside, metadata={"format": "pt"})
 
 
@@ -52,17 +55,63 @@ def save_exported(
     that is the file's. Raises CaffegenError where the shape of an input is not known.
     """
     program = export_program(module, sizes=sizes)
-    with atomic_path(path) as beside:
-        # torch asks for this ending
-        named = f"{beside}.pt2"
-        try:
-            with _same_mode(beside):
-                torch.export.save(program.exported, named)
-                os.replace(named, beside)
-        finally:
-            if os.path.exists(named):
-                os.unlink(named)
+    with atomic_write(path, "wb") as file:
+        target = _Patient(file)
+        torch.export.save(program.exported, cast(BinaryIO, target))
+        target.check()
     return program
+
+
+class _Patient(io.RawIOBase):
+    """A file that goes on when the system refuses to write, and says so when it is asked.
+
+    PyTorch's own writer ends the process, be it at a full disk or at a path that is no UTF-8.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self.file = file
+        self.refusal: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        if self.refusal is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.refusal = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return 0 if self.refusal else self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return 0 if self.refusal else self.file.tell()
+
+    def check(self) -> None:
+        """Raise what the system has refused."""
+        if self.refusal is not None:
+            raise self.refusal
+        self.file.flush()
+
+
+@contextlib.contextmanager
+def _system_refusals() -> Iterator[None]:
+    """The system's refusals as OSErrors, which safetensors tells as text alone."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
 
 @contextlib.contextmanager

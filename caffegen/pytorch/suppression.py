@@ -5,13 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["exporting", "suppress"]
+from .exporting import exporting
 
-
-def exporting() -> bool:
-    """Whether torch.export is looking on, which takes no turn that the values decide."""
-    asked = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return bool(asked())
+__all__ = ["suppress"]
 
 
 def suppress(

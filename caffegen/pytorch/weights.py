@@ -48,8 +48,10 @@ def give_weights(net: Net, holders: Iterable[Holder], seed: int) -> dict[int, tu
 
     Layers without weights are filled by the net's fillers. A holder's module is wrapped in Reshared
     where it sees a shared parameter in another shape. Returns (lr_mult, decay_mult) by the id of
-    each parameter; one whose lr_mult is 0 is frozen, as in Caffe (net.cpp, AppendParam).
+    each parameter; one whose lr_mult is 0 is frozen, but with `force_backward` has a gradient, as in
+    Caffe (net.cpp, Init and AppendParam).
     """
+    forced = bool(net.message.force_backward)
     owners = param_owners(net.graph)
     blobs = _blobs(net, owners, seed)
     rates = multipliers(net.graph, owners)
@@ -70,7 +72,7 @@ def give_weights(net: Net, holders: Iterable[Holder], seed: int) -> dict[int, tu
                 if key not in held:
                     rate = rates.get(key, (1.0, 1.0))
                     if spec.learned:
-                        held[key] = nn.Parameter(tensor, requires_grad=rate[0] != 0)
+                        held[key] = nn.Parameter(tensor, requires_grad=forced or rate[0] != 0)
                         by_id[id(held[key])] = rate
                     else:
                         held[key] = tensor

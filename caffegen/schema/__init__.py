@@ -10,13 +10,13 @@ from caffegen.schema import forks
 from caffegen.schema.tables import ENUMS, MESSAGES
 from caffegen.text.types import EnumType, FieldType, MessageType
 
-__all__ = ["enum_type", "make_field", "message_type"]
+__all__ = ["SCALARS", "enum_type", "make_field", "message_type"]
 
 # A type is compared by identity, so there may be one object of each: setdefault decides a race.
 _messages: dict[str, MessageType] = {}
 _enums: dict[str, EnumType] = {}
 _FIRST_WORD = 1000  # the numbers of the forks' words begin here; they are our own
-_SCALARS = frozenset(
+SCALARS = frozenset(
     {"bool", "bytes", "double", "float", "int32", "int64", "string", "uint32", "uint64"}
 )
 
@@ -67,7 +67,7 @@ def make_field(
     """The type of the field that a row of the tables describes."""
     repeated = label in ("repeated", "packed")
     known_by = None if by is None else tuple(by.split())
-    if type_name in _SCALARS:
+    if type_name in SCALARS:
         return FieldType(
             name, number, type_name, repeated=repeated, default=default, forks=known_by
         )

@@ -10,15 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from caffegen.errors import CaffegenError
-from caffegen.schema import _enums, _messages, enum_type, message_type
+from caffegen.schema import SCALARS, _enums, _messages, enum_type, message_type
 from caffegen.text.types import EnumType, FieldType, MessageType
 
 __all__ = ["add_field", "add_message", "add_words", "has_own_schema", "is_message", "new_field"]
 
 _FIRST_NUMBER = 30001  # behind those of forks.py; the numbers are our own
-_SCALARS = frozenset(
-    {"bool", "bytes", "double", "float", "int32", "int64", "string", "uint32", "uint64"}
-)
 _EMPTY: dict[str, Any] = {"bool": False, "bytes": b"", "float": 0.0, "double": 0.0, "string": ""}
 _LABELS = ("optional", "repeated", "required")
 #: The paths of the schemas that were added whole.
@@ -95,7 +92,7 @@ def new_field(
     number = max([_FIRST_NUMBER - 1, *(f.number for f in owner.fields.values())]) + 1
     kind = type_name
     resolve: Callable[[str], MessageType | EnumType] | None = None
-    if type_name not in _SCALARS:
+    if type_name not in SCALARS:
         if is_message(type_name):
             kind, resolve = "message", message_type
         else:

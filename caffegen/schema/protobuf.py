@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffegen.errors import CaffegenError
 from caffegen.schema import message_type
-from caffegen.text import FieldType, Message
+from caffegen.text import FieldError, FieldType, Message
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as ProtobufMessage
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["from_protobuf", "to_protobuf"]
 
 _LENGTH_DELIMITED = 2
+_UNKNOWN = (
+    "which caffegen does not know; give the schema with `caffegen.schema.own_proto.add_proto`"
+)
 
 
 def to_protobuf(message: Message, module: ModuleType | None = None) -> ProtobufMessage:
@@ -117,24 +120,34 @@ def _varint(number: int) -> bytes:
 def from_protobuf(message: ProtobufMessage) -> Message:
     """The message with the same fields as a protobuf message of any Caffe's classes.
 
-    What the wire brought and the classes do not know is left out; CaffegenError for a field of the
-    classes that caffegen's own schema does not know.
+    What the wire brought and the classes do not know is left out; CaffegenError for a message, a
+    field or a word of the classes that caffegen's own schema does not know.
     """
-    made = Message(message_type(message.DESCRIPTOR.name))
+    name = _name_of(message.DESCRIPTOR)
+    try:
+        made = Message(message_type(name))
+    except KeyError:
+        raise CaffegenError(f"there is a message {name}, {_UNKNOWN}") from None
     types = made.message_type.fields
     for descriptor, value in message.ListFields():
         field = types.get(descriptor.name)
         if field is None:
-            raise CaffegenError(
-                f"{message.DESCRIPTOR.name} has the field `{descriptor.name}`, which caffegen does "
-                f"not know; give the schema with `caffegen.schema.own_proto.add_proto`"
-            )
+            raise CaffegenError(f"{name} has the field `{descriptor.name}`, {_UNKNOWN}")
         repeated = _is_repeated(descriptor)
         items = [_value(descriptor, item) for item in (value if repeated else (value,))]
         if not field.repeated and len(items) > 1:
             raise CaffegenError(f"`{field.name}` is set {len(items)} times; caffegen takes it once")
-        made.set(field.name, items if field.repeated else items[0])
+        try:
+            made.set(field.name, items if field.repeated else items[0])
+        except FieldError as error:
+            said = f"`{field.name}` of {name} is {error.value!r}"
+            raise CaffegenError(f"{said}, {_UNKNOWN}") from None
     return made
+
+
+def _name_of(descriptor: Any) -> str:
+    """The dotted name of a message, without the package."""
+    return str(descriptor.full_name.removeprefix(f"{descriptor.file.package}."))
 
 
 def _value(descriptor: Any, value: Any) -> Any:

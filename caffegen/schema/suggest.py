@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 __all__ = ["nearest"]
 
@@ -62,10 +63,14 @@ _FOREIGN = {
     "strides": "stride",
     "weight_decay": "param",
 }
-# The share of letters in common from which two names count as near; how many letters a word may
-# have too many (`ROIPooling` is no slip of `Pooling`); and how many candidates are compared so.
+# The share of letters in common from which two names are compared, of the nearest so many; how many
+# letters there are for each that may be wrong, too many or too few (`DetectionLoss` is no slip of
+# `DetectionOutput`); what share of a name is enough at its beginning, where no letter is too many
+# (`exclusive-gate` for `exclusive-gating`); and how many candidates are looked at.
 _CUTOFF = 0.7
-_SURPLUS = 2
+_NEAREST = 5
+_LETTERS_A_SLIP = 5
+_BEGINNING = 0.75
 _MOST = 2000
 
 
@@ -86,18 +91,48 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
         # `permute_param` has more in common with any `..._param` than with `permute`
         folded = folded.removesuffix("param")
         known = {n.removesuffix("param"): c for n, c in known.items() if n.endswith("param")}
-    for foreign, name in _FOREIGN.items():
-        if _folded(foreign) == folded and _folded(name) in known:
-            return known[_folded(name)]
+    meant = _folded(_foreign().get(folded, ""))
+    if meant and meant in known:
+        return known[meant]
     return _slip(folded, known) if len(known) <= _MOST else None
+
+
+@cache
+def _foreign() -> dict[str, str]:
+    return {_folded(foreign): name for foreign, name in _FOREIGN.items()}
 
 
 def _slip(folded: str, known: dict[str, str]) -> str | None:
     from difflib import get_close_matches
 
-    near = [name for name in known if len(folded) <= len(name) + _SURPLUS]
-    found = get_close_matches(folded, near, n=1, cutoff=_CUTOFF)
-    return known[found[0]] if found else None
+    most = max(1, len(folded) // _LETTERS_A_SLIP)
+    near = [name for name in known if len(folded) <= len(name) + most]
+    for found in get_close_matches(folded, near, n=_NEAREST, cutoff=_CUTOFF):
+        if _begins_alike(folded, found) or _slips(folded, found) <= most:
+            return known[found]
+    return None
+
+
+def _begins_alike(word: str, meant: str) -> bool:
+    if len(word) > len(meant):
+        return False
+    alike = next((at for at, letter in enumerate(word) if letter != meant[at]), len(word))
+    return alike == len(word) or alike >= _BEGINNING * len(meant)
+
+
+def _slips(word: str, meant: str) -> int:
+    """How many letters are wrong, missing, too many or traded with the next (Damerau, 1964)."""
+    before: list[int] = []
+    row = list(range(len(meant) + 1))
+    for i, letter in enumerate(word, 1):
+        last, row, earlier = row, [i], before
+        for j, other in enumerate(meant, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == meant[j - 2] and word[i - 2] == other:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+        before = last
+    return row[-1]
 
 
 def _folded(word: str) -> str:

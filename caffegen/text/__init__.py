@@ -3,7 +3,7 @@
 from .message import FieldError, Message, UnknownField
 from .parser import Parsed, parse
 from .printer import print_message
-from .source import Fault, Source, Span
+from .source import Fault, Source, Span, printable
 from .types import EnumType, FieldType, MessageType
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "UnknownField",
     "parse",
     "print_message",
+    "printable",
 ]

@@ -1,7 +1,8 @@
 """The formatter: one layout for every prototxt, with every comment kept.
 
-It works on the text alone, without a schema: fields of any fork pass through. Values stay as they
-were written; what changes is white space, `<>` to `{}`, separators, and quotes where that is safe.
+It works on the text alone, without a schema: fields of any fork pass through, and so does what a
+template leaves where a value belongs. Values stay as they were written; what changes is white
+space, `<>` to `{}`, separators, and quotes where that is safe.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .source import Source
-from .tokens import SyntaxFault, Token, next_token
+from .tokens import SyntaxFault, Token, next_token, placeholder_end
 
 __all__ = ["format_text"]
 
@@ -138,7 +139,9 @@ class _Reader:
         colon = token.text == ":" and token.kind == "symbol"
         if colon:
             token = self.next()
-        if token.kind == "symbol" and token.text in "{<":
+        if colon and self.placeholder(token):
+            entry.value = self.text[token.start : self.at]
+        elif token.kind == "symbol" and token.text in "{<":
             self.message(entry, token)
         elif not colon:
             raise SyntaxFault(
@@ -167,10 +170,10 @@ class _Reader:
 
     def value_list(self, entry: _Entry) -> None:
         entry.listed = []
+        token = self.next()
+        if token.text == "]":
+            return
         while True:
-            token = self.next()
-            if token.text == "]" and token.kind == "symbol":
-                return
             item = _Entry("", [])
             if token.kind == "symbol" and token.text in "{<":
                 self.message(item, token)
@@ -179,23 +182,40 @@ class _Reader:
             else:
                 item.value = self.scalar(token)
             entry.listed.append(item)
-            if self.peek().text == ",":
-                self.next()
+            token = self.next()
+            if token.text == "]":
+                return
+            if token.text != ",":
+                raise SyntaxFault(
+                    "unexpected-token",
+                    f"the list of `{entry.name}` goes on with {token.shown}, not with `,` or `]`",
+                    token.start, token.end,
+                )  # fmt: skip
+            token = self.next()
+
+    def placeholder(self, token: Token) -> bool:
+        """Read on past the placeholder of a template, where one begins with this token."""
+        end = placeholder_end(self.text, token.start) if token.kind == "symbol" else 0
+        self.at = end or self.at
+        return bool(end)
 
     def scalar(self, token: Token) -> str:
-        if token.kind == "symbol" and token.text == "-":
-            return "-" + self.scalar(self.next())
+        sign = ""
+        if token.text == "-":
+            sign, token = "-", self.next()
+        if self.placeholder(token):
+            return sign + self.text[token.start : self.at]
         if token.kind in ("symbol", "end"):
             raise SyntaxFault(
                 "unexpected-token", f"a value was expected, found {token.shown}",
                 token.start, max(token.end, token.start),
             )  # fmt: skip
         if token.kind != "string":
-            return token.text
+            return sign + token.text
         parts = [_quoted(token.text)]
         while self.peek().kind == "string":
             parts.append(_quoted(self.next().text))
-        return " ".join(parts)
+        return sign + " ".join(parts)
 
 
 def _quoted(literal: str) -> str:

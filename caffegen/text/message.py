@@ -9,10 +9,10 @@ from typing import Any
 from .source import Source, Span
 from .types import FieldType, MessageType
 
-__all__ = ["FieldError", "Message", "UnknownField"]
+__all__ = ["INT_RANGE", "FieldError", "Message", "UnknownField"]
 
 _F32 = struct.Struct("<f")
-_INT_RANGE = {
+INT_RANGE = {
     "int32": (-(1 << 31), (1 << 31) - 1),
     "int64": (-(1 << 63), (1 << 63) - 1),
     "uint32": (0, (1 << 32) - 1),
@@ -71,7 +71,7 @@ def coerce(field: FieldType, value: Any, owner: MessageType) -> Any:
         except (TypeError, ValueError):
             raise FieldError("wrong-type", owner, field.name, value) from None
         return round_float(number) if kind == "float" else number
-    elif kind in _INT_RANGE:
+    elif kind in INT_RANGE:
         return _coerce_int(field, value, owner)
     elif kind == "string":
         if isinstance(value, str):
@@ -104,7 +104,7 @@ def _coerce_int(field: FieldType, value: Any, owner: MessageType) -> int:
         number = value.__index__()
     except AttributeError:
         raise FieldError("wrong-type", owner, field.name, value) from None
-    low, high = _INT_RANGE[field.kind]
+    low, high = INT_RANGE[field.kind]
     if not low <= number <= high:
         raise FieldError("out-of-range", owner, field.name, value)
     return int(number)
@@ -269,7 +269,8 @@ class Message:
     @property
     def odd(self) -> bool:
         """Whether anything in this message, or in one that it holds, was kept as text."""
-        return self._odd
+        # one that was set twice may have taken what was kept as text with it
+        return self._odd and next(self.odd_fields(), None) is not None
 
     def odd_fields(self) -> Iterator[tuple[str, UnknownField]]:
         """What was kept as text, here and below, each with the name of its message's type."""

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from .message import _INT_RANGE, FieldError, Message, Place, UnknownField, coerce, round_float
+from .message import INT_RANGE, FieldError, Message, Place, UnknownField, coerce, round_float
 from .source import Fault, Source
-from .tokens import SKIP, SyntaxFault, Token, next_token, unescape
+from .tokens import SKIP, SyntaxFault, Token, next_token, placeholder_end, unescape
 from .types import FieldType, MessageType
 
 __all__ = ["Parsed", "parse"]
@@ -35,9 +35,11 @@ _FIELD = re.compile(
 _STRING, _WORD, _INT, _FLOAT, _OPEN, _OPEN_BARE, _CLOSE = 2, 3, 4, 5, 6, 7, 8
 _LAYER_AT_LINE = r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]"
 _NESTING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|[{}<>\[\]]")
-# what templates leave where a value belongs: ${x}, $x, {{ x }}, %(x)d, <%= x %>, @x@
-_PLACEHOLDER = r"\$\{[^}\n]*\}|\$[A-Za-z_]\w*|\{\{[^}\n]*\}\}|%\([^)\n]*\)[a-z]?|<%[^%\n]*%>|@\w+@"
+# what stands for a string that was not put in quotes, a path too
+_BARE = r"[^\s{}<>\[\],;#\"']+"
 _BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
+# so many strange words are held against the known ones: each takes a millisecond
+_LOOKED_UP = 100
 _SPECIAL_FLOATS = {"inf": "inf", "infinity": "inf", "nan": "nan"}
 
 
@@ -90,6 +92,7 @@ class _Parser:
         self.root._foreign = False
         self.stack: list[_Open] = []
         self.closed_at = 0
+        self.looked_up: dict[tuple[str, int], tuple[str, str | None]] = {}
         self.shaky = False  # structure was lost: later braces may not match, and that is no news
 
     # The hot loop. Everything that is looked up per field is a local.
@@ -136,10 +139,10 @@ class _Parser:
             value: Any
             if index == _STRING and kind == "string":
                 value = found[2]
-            elif index == _INT and kind in _INT_RANGE:
+            elif index == _INT and kind in INT_RANGE:
                 value = int(found[4])
                 if not -0x80000000 <= value <= 0x7FFFFFFF or (value < 0 and kind[0] == "u"):
-                    low, high = _INT_RANGE[kind]
+                    low, high = INT_RANGE[kind]
                     if not low <= value <= high:
                         at = self.unusual(at)
                         continue
@@ -219,11 +222,15 @@ class _Parser:
 
     def near(self, word: str, candidates: Iterable[str]) -> tuple[str, str | None]:
         """`; did you mean ...?` or nothing, and the word itself where only its spelling differs."""
-        found = self.suggest(word, candidates) if self.suggest else None
-        if not found:
-            return "", None
-        same = found.replace("_", "").lower() == word.replace("_", "").lower()
-        return f"; did you mean `{found}`?", found if same else None
+        key = (word, id(candidates))
+        if key not in self.looked_up:
+            if self.suggest is None or len(self.looked_up) == _LOOKED_UP:
+                return "", None
+            found = self.suggest(word, candidates)
+            same = found is not None and _folded(found) == _folded(word)
+            hint = f"; did you mean `{found}`?" if found else ""
+            self.looked_up[key] = hint, found if same else None
+        return self.looked_up[key]
 
     # From here on: what the regular expression does not take.
     def unusual(self, at: int) -> int:
@@ -332,15 +339,12 @@ class _Parser:
         if token.text == "-" and token.kind == "symbol":
             negative = True
             token = next_token(self.text, token.end)
-        placeholder = re.compile(_PLACEHOLDER).match(self.text, token.start)
+        placeholder = placeholder_end(self.text, token.start)
         if placeholder:
-            shown = placeholder.group()
+            shown = self.text[token.start : placeholder]
             self.keep_as_text(field.name, (start, start, start), f"{field.name}: {shown}")
-            self.fault(
-                "template-placeholder", f"`{field.name}` holds the placeholder `{shown}`",
-                first.start, placeholder.end(), "fill in the template before it is read",
-            )  # fmt: skip
-            return placeholder.end()
+            self.holds_placeholder(field.name, shown, first.start, placeholder)
+            return placeholder
         if token.kind in ("symbol", "end"):
             raise SyntaxFault(
                 "unexpected-token", f"`{field.name}` needs {_expected(field)}, found {token.shown}",
@@ -365,6 +369,8 @@ class _Parser:
             try:
                 value = self.convert(field, token, negative)
             except FieldError as error:
+                if field.kind == "string":
+                    end = re.compile(_BARE).match(self.text, first.start).end()  # type: ignore[union-attr]
                 shown = self.text[first.start : end]
                 self.wrong(field, shown, first.start, end, error.kind)
                 return end
@@ -373,6 +379,12 @@ class _Parser:
             self.set_twice(field, place)
         self.message._append(field, value, place)
         return end
+
+    def holds_placeholder(self, name: str, shown: str, start: int, end: int) -> None:
+        self.fault(
+            "template-placeholder", f"`{name}` holds the placeholder `{shown}`", start, end,
+            "fill in the template before it is read",
+        )  # fmt: skip
 
     def convert(self, field: FieldType, token: Token, negative: bool) -> Any:
         """The value of a number or a word; FieldError when the field's kind does not take it."""
@@ -419,12 +431,15 @@ class _Parser:
                 f"it takes one of {known}", None, fix,
             )  # fmt: skip
         elif kind == "out-of-range":
-            low, high = _INT_RANGE[field.kind]
+            low, high = INT_RANGE[field.kind]
             self.fault(kind, f"`{field.name}` takes {low} to {high}, found `{shown}`", start, end)
         else:
+            bare = field.kind == "string" and self.text[start:end].isprintable()
+            fix = f'"{self.text[start:end]}"' if bare and "\\" not in shown else None
             self.fault(
-                kind, f"`{field.name}` takes {_expected(field)}, found `{shown}`", start, end
-            )
+                kind, f"`{field.name}` takes {_expected(field)}, found `{shown}`", start, end,
+                "", None, fix,
+            )  # fmt: skip
 
     def separator(self, at: int) -> int:
         skipped = SKIP.match(self.text, at).end()  # type: ignore[union-attr]
@@ -468,7 +483,11 @@ class _Parser:
         if begins_layer and self.stack and name in self.root._type.fields:
             return self.left_open(start)
         after = next_token(self.text, token.end) if token.text == ":" else token
-        if after.kind == "symbol" and after.text in ("{", "<", "["):
+        placeholder = placeholder_end(self.text, after.start) if token.text == ":" else 0
+        if placeholder:
+            end = placeholder
+            self.holds_placeholder(name, self.text[after.start : end], after.start, end)
+        elif after.kind == "symbol" and after.text in ("{", "<", "["):
             end = self.balanced(after.start)
         elif token.text == ":":
             end = self.loose_value(after)
@@ -557,9 +576,13 @@ class _Parser:
         return line_end
 
 
+def _folded(word: str) -> str:
+    return word.replace("_", "").lower()
+
+
 def _expected(field: FieldType) -> str:
     kind = field.kind
-    if kind in _INT_RANGE:
+    if kind in INT_RANGE:
         return "an integer"
     if kind in ("float", "double"):
         return "a number"

@@ -28,14 +28,25 @@ def _lines(message: Message, margin: str) -> Iterator[str]:
         for item in value if field.repeated else (value,):
             if field.kind != "message":
                 yield f"{margin}{field.name}: {print_value(field, item)}"
-            elif field.type.name in _INLINE and not item.unknown:
+            elif field.type.name in _INLINE and not item.odd:
                 yield margin + _on_one_line(field.name, item)
             else:
                 yield f"{margin}{field.name} {{"
                 yield from _lines(item, margin + "  ")
                 yield margin + "}"
     for unknown in message.unknown:
-        yield margin + unknown.text
+        yield from _as_written(unknown.text, margin)
+
+
+def _as_written(text: str, margin: str) -> Iterator[str]:
+    """The lines of a field that was kept as text, with their own margin traded for this one."""
+    first, *rest = text.split("\n")
+    bare = [line.strip() for line in rest]
+    margins = [len(line[: len(line) - len(line.lstrip())].expandtabs()) for line in rest]
+    own = min((width for width, line in zip(margins, bare) if line), default=0)
+    yield margin + first.rstrip()
+    for width, line in zip(margins, bare):
+        yield f"{margin}{' ' * (width - own)}{line}" if line else ""
 
 
 def _on_one_line(name: str, message: Message) -> str:

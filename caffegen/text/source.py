@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
-__all__ = ["Fault", "Source", "Span"]
+__all__ = ["Fault", "Source", "Span", "printable"]
 
 
 class Source:
@@ -110,3 +110,8 @@ class Fault(NamedTuple):
     help: str = ""
     other: tuple[int, int] | None = None
     fix: str | None = None
+
+
+def printable(name: str) -> str:
+    """A name for formats that take UTF-8 alone: bytes of a text that are none become U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -9,7 +9,7 @@ import re
 from functools import cached_property
 from typing import NamedTuple
 
-__all__ = ["SKIP", "SyntaxFault", "Token", "next_token", "unescape"]
+__all__ = ["SKIP", "SyntaxFault", "Token", "next_token", "placeholder_end", "unescape"]
 
 # white space and comments; written so that no input makes it backtrack
 SKIP = re.compile(r"[ \t\r\n\v\f]*(?:#[^\n]*(?:\n[ \t\r\n\v\f]*|\Z))*")
@@ -36,6 +36,10 @@ _DECIMAL = _Lazy(r"(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][-+]?[0-9]+)?([fF])?")
 _STRING = _Lazy(r'"(?:[^"\\\n]|\\[^\n])*"|' + r"'(?:[^'\\\n]|\\[^\n])*'")
 _ESCAPE = _Lazy(
     r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))"
+)
+# what templates leave where a value belongs: ${x}, $x, {{ x }}, %(x)d, <%= x %>, @x@
+_PLACEHOLDER = _Lazy(
+    r"\$\{[^}\n]*\}|\$[A-Za-z_]\w*|\{\{[^}\n]*\}\}|%\([^)\n]*\)[a-z]?|<%[^%\n]*%>|@\w+@"
 )
 _PLAIN = {
     "a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11,
@@ -138,6 +142,12 @@ def _number(text: str, start: int) -> Token:
     if text[end : end + 1] == "." and is_float:
         raise SyntaxFault("bad-number", "the number has a second decimal point", start, end + 1)
     return Token("float" if is_float else "integer", found.group(), start, end)
+
+
+def placeholder_end(text: str, at: int) -> int:
+    """Where the placeholder of a template that begins here ends; 0 where none does."""
+    found = _PLACEHOLDER.match(text, at)
+    return found.end() if found else 0
 
 
 def unescape(literal: str, start: int) -> str:

@@ -21,6 +21,8 @@ __all__ = ["compare"]
 
 # below this magnitude a blob counts as zero, and its differences as absolute ones
 _TINY = 1e-6
+# values that are held against each other in double precision at once
+_AT_ONCE = 1 << 20
 
 
 def compare(
@@ -38,7 +40,8 @@ def compare(
     Without `runtimes`, torch, onnxruntime and OpenCV as far as they are installed. `inputs` are
     arrays by blob name, from `seed` by default. Blobs differ when their largest difference is above
     `tolerance` times the largest magnitude of the blob. A runtime that does not take the net is
-    noted with its reason; one that was asked for by name and is not installed raises MissingExtra.
+    noted with its reason; one that was asked for by name and is not installed, or in a version that
+    takes no net of Caffe's, raises MissingExtra or CannotRun.
 
     Where a blob differs that comes from a layer which sorts, cuts off or rounds, the runtime
     computes again from there with what the reference has for the bottoms of such layers; the blob
@@ -47,21 +50,22 @@ def compare(
     arrays = dict(inputs) if inputs is not None else seeded_inputs(net, seed)
     names = list(runtimes) if runtimes is not None else ["torch", "onnxruntime", "opencv"]
     runs: list[RuntimeRun] = []
-    results: dict[str, dict[str, Any]] = {}
+    job = Job(net, arrays, device)
+    found: dict[tuple[str, str], BlobDifference] = {}
     for name in names:
         if progress is not None:
             progress(name)
         engine = runtime(name)
         try:
             version = engine.version()
-        except MissingExtra as missing:
+        except (CannotRun, MissingExtra) as missing:
             if runtimes is not None:
                 raise
             runs.append(RuntimeRun(name, "", False, 0.0, str(missing)))
             continue
         start = time.perf_counter()
         try:
-            outcome = engine.run(Job(net, arrays, device))
+            outcome = engine.run(job)
         except CaffegenError as refusal:
             if not isinstance(refusal, CannotRun) and name == "torch" and device != "cpu":
                 raise
@@ -69,33 +73,38 @@ def compare(
             continue
         seconds = time.perf_counter() - start
         runs.append(RuntimeRun(name, version, True, seconds, outcome.note))
-        results[name] = outcome.blobs
-    if not results:
-        return VerifyReport(net.name, seed, tolerance, tuple(runs), ())
-    job = Job(net, arrays, device)
-    rows = _rows(net, arrays, results, tolerance)
-    difference = partial(_difference, tolerance=tolerance)
-    notes = recompute(rows, job, results, difference, tolerance)
+        if job.reference:
+            found.update(_differences(job, name, outcome.blobs, tolerance))
+        else:
+            job = job._replace(known=outcome.blobs, reference=name)
+        # the blobs of a large net are gigabytes: those of two runtimes at a time
+        del outcome
+    others = [run.name for run in runs if run.ran][1:]
+    # in the order in which they are computed, so that the first difference is the cause
+    rows = [
+        found[value.name, other]
+        for value in net.graph.values
+        for other in others
+        if net.graph.final.get(value.name) is value and (value.name, other) in found
+    ]
+    notes = recompute(rows, job, partial(_difference, tolerance=tolerance), tolerance)
     return VerifyReport(net.name, seed, tolerance, tuple(runs), tuple(rows), tuple(notes))
 
 
-def _rows(
-    net: Net, inputs: Mapping[str, Any], results: Mapping[str, dict[str, Any]], tolerance: float
-) -> list[BlobDifference]:
-    """Blobs in the order in which they are computed, so that the first difference is the cause."""
-    reference, *others = results
-    finals = [value for value in net.graph.values if net.graph.final.get(value.name) is value]
-    rows = []
-    for value in finals:
-        if value.name in inputs and value.producer is not None and not value.producer.bottom:
+def _differences(
+    job: Job, other: str, theirs: dict[str, Any], tolerance: float
+) -> dict[tuple[str, str], BlobDifference]:
+    """A row for each blob that both have, by the blob's name and the runtime's."""
+    rows = {}
+    for value in job.net.graph.final.values():
+        name, maker = value.name, value.producer
+        if name not in job.known or name not in theirs:
             continue
-        mine = results[reference].get(value.name)
-        for other in others:
-            theirs = results[other].get(value.name)
-            if mine is None or theirs is None:
-                continue
-            layer = value.producer.name if value.producer else ""
-            rows.append(_difference(value.name, layer, reference, mine, other, theirs, tolerance))
+        if name in job.inputs and maker is not None and not maker.bottom:
+            continue
+        layer = maker.name if maker else ""
+        values = job.known[name], other, theirs.pop(name)
+        rows[name, other] = _difference(name, layer, job.reference, *values, tolerance)
     return rows
 
 
@@ -104,23 +113,25 @@ def _difference(
 ) -> BlobDifference:
     import numpy as np
 
-    a = np.asarray(mine, dtype=np.float64)
-    b = np.asarray(theirs, dtype=np.float64)
+    a, b = np.asarray(mine), np.asarray(theirs)
     if a.size == b.size and a.shape != b.shape:
         b = _same_but_for_ones(a, b)
+    absolute = relative = float("inf")
     if a.shape != b.shape:
-        infinite = float("inf")
         return BlobDifference(
-            blob, layer, a.shape, reference, other, infinite, infinite, infinite, False
+            blob, layer, a.shape, reference, other, absolute, relative, absolute, False
         )
-    finite = np.isfinite(a) & np.isfinite(b)
-    same = finite | (a == b) | (np.isnan(a) & np.isnan(b))
-    if not same.all():
-        absolute = relative = float("inf")
-        largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
-    else:
-        absolute = float(np.abs(a[finite] - b[finite]).max(initial=0.0))
-        largest = float(np.abs(a[finite]).max(initial=0.0))
+    gaps, sizes = [], [0.0]
+    left, right = a.reshape(-1), b.reshape(-1)
+    for begin in range(0, a.size, _AT_ONCE):
+        x, y = (side[begin : begin + _AT_ONCE].astype(np.float64) for side in (left, right))
+        known = np.isfinite(x)
+        both = known & np.isfinite(y)
+        sizes.append(float(np.abs(x[known]).max(initial=0.0)))
+        same = both | (x == y) | (np.isnan(x) & np.isnan(y))
+        gaps.append(float(np.abs(x[both] - y[both]).max(initial=0.0)) if same.all() else absolute)
+    absolute, largest = max(gaps, default=0.0), max(sizes)
+    if absolute < float("inf"):
         relative = absolute / max(largest, _TINY)
     return BlobDifference(
         blob, layer, a.shape, reference, other, absolute, relative, largest, relative <= tolerance

@@ -32,6 +32,8 @@ def seeded_inputs(net: Net, seed: int = 0) -> dict[str, Any]:
     reader can take, one that is read as regions or an image's size such places. Raises
     CaffegenError where the shape of an input is not known.
     """
+    if seed < 0:
+        raise CaffegenError(f"the seed is {seed}; a seed is not below 0")
     import numpy as np
 
     from .regions import seeded_places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from caffegen.errors import CaffegenError
@@ -16,27 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["recompute"]
 
-Results = Mapping[str, Mapping[str, Any]]
 Difference = Callable[[str, str, str, Any, str, Any], BlobDifference]
 
 
 def recompute(
-    rows: list[BlobDifference], job: Job, results: Results, difference: Difference, tolerance: float
+    rows: list[BlobDifference], job: Job, difference: Difference, tolerance: float
 ) -> list[str]:
     """Compute again what differs at or behind layers that decide, and put that into the rows.
 
-    These layers are given the reference's values only for those bottoms against which the runtime's
-    own were held: a wrong one is never hidden. Detections of one class and of equal scores, to the
-    tolerance, may stand in any order, since no rule of Caffe's decides it. Gives what is to be said
-    about it, in sentences.
+    `job` knows the reference's blobs. These layers are given its values only for those bottoms
+    against which the runtime's own were held: a wrong one is never hidden. Detections of one class
+    and of equal scores, to the tolerance, may stand in any order, since no rule of Caffe's decides
+    it. Gives what is to be said about it, in sentences.
     """
     deciding = deciding_layers(job.net)
     if not deciding or all(row.equal for row in rows):
         return []
-    reference, *others = results
+    reference = job.reference
     behind = made_from(deciding)
     told = []
-    for other in others:
+    for other in dict.fromkeys(row.other for row in rows):
         places = [
             place
             for place, row in enumerate(rows)
@@ -46,11 +45,11 @@ def recompute(
             continue
         named = _named(deciding, {rows[place].blob for place in places})
         held = {row.blob for row in rows if row.other == other}
-        known = {blob: results[reference][blob] for blob in held}
+        known = {blob: job.known[blob] for blob in held}
         try:
             cut = cut_before(job.net, deciding, known, job.inputs)
             inputs = {**job.inputs, **cut.inputs}
-            again = runtime(other).run(Job(cut.net, inputs, job.device)).blobs
+            again = runtime(other).run(job._replace(net=cut.net, inputs=inputs)).blobs
         except CaffegenError as refusal:
             told.append(
                 f"{named}; that may be why {other} differs, but it could not compute the layer "

@@ -25,9 +25,10 @@ def seeded_places(value: Value, rng: np.random.Generator) -> Values | None:
         definition, index = reader.definition, reader.inputs.index(value)
         if definition is None or not definition.bottom_shapes:
             continue
-        if isinstance(definition, Proposal | ProposalLayer) and index == 2:
-            return _image_size(value, definition.bottom_shapes[0][2:], definition.feat_stride)
-        if isinstance(definition, RegionOutput) and index == 1:
+        if (
+            isinstance(definition, Proposal | ProposalLayer | RegionOutput)
+            and index == definition.image_size_at
+        ):
             return _image_size(value, definition.bottom_shapes[0][2:], definition.feat_stride)
         if isinstance(definition, ROIPooling | PSROIPooling | ROIAlign) and index == 1:
             return _regions(value, definition, rng)

@@ -10,7 +10,7 @@ import numpy as np
 
 from caffegen.errors import CaffegenError
 
-__all__ = ["FILLER_TYPES", "Filler", "fill"]
+__all__ = ["FILLER_TYPES", "Filler", "fan", "fill"]
 
 Values = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -79,12 +79,12 @@ def _positive_unitball(filler: Filler, shape: tuple[int, ...], rng: np.random.Ge
 
 
 def _xavier(filler: Filler, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
-    scale = math.sqrt(3.0 / _fan(filler, shape))
+    scale = math.sqrt(3.0 / fan(filler, shape))
     return _draw_uniform(-scale, scale, shape, rng)
 
 
 def _msra(filler: Filler, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
-    return _draw_gaussian(0.0, math.sqrt(2.0 / _fan(filler, shape)), shape, rng)
+    return _draw_gaussian(0.0, math.sqrt(2.0 / fan(filler, shape)), shape, rng)
 
 
 def _bilinear(filler: Filler, shape: tuple[int, ...], _rng: np.random.Generator) -> Values:
@@ -104,7 +104,7 @@ def _bilinear(filler: Filler, shape: tuple[int, ...], _rng: np.random.Generator)
     return values
 
 
-def _fan(filler: Filler, shape: tuple[int, ...]) -> float:
+def fan(filler: Filler, shape: tuple[int, ...]) -> float:
     """The number of values that feed one output, that one input feeds, or the mean of both.
 
     Caffe divides the count by the first and by the second axis, which for InnerProduct with

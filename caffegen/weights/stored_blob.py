@@ -21,7 +21,9 @@ HALF: np.dtype[Any] = np.dtype("<f2")
 _MOST_AXES = 32  # kMaxBlobAxes of blob.hpp
 
 # BlobProto's fields; 10 and 12 are NVIDIA's (its enum Type says how wide a value of raw_data is).
+# C3D's fork of 2014 has a length before height, so that its width is 5 and its data 6.
 _NUM, _WIDTH, _DATA, _SHAPE, _DOUBLE_DATA = 1, 4, 5, 7, 8
+_C3D_WIDTH, _C3D_DATA = 5, 6
 _RAW_TYPE, _OPENCL_PACKED, _RAW_DATA = 10, 11, 12
 _RAW_TYPES = {0: DOUBLE, 1: FLOAT, 2: HALF}
 
@@ -40,9 +42,9 @@ class Run(NamedTuple):
 class StoredBlob:
     """A blob of a file: `shape`, `dtype`, and where its values lie.
 
-    `legacy_shape` says that the file gives num, channels, height and width, so that a vector of
-    ten counts as (1, 1, 1, 10). `offset` is the place of the values in the file where they lie in
-    one piece, else None.
+    `legacy_shape` says that the file gives num, channels, height and width (C3D's a length before
+    height), so that a vector of ten counts as (1, 1, 1, 10). `offset` is the place of the values in
+    the file where they lie in one piece, else None.
     """
 
     __slots__ = ("_file", "_runs", "dtype", "legacy_shape", "shape")
@@ -108,7 +110,7 @@ def read_blob(file: MappedFile, at: int, end: int, where: str) -> StoredBlob:
     fields = Fields(file.buffer, at, end)
     shape: list[int] = []
     legacy = [0, 0, 0, 0]
-    has_legacy = packed_by_opencl = False
+    has_legacy = packed_by_opencl = of_c3d = False
     floats: list[Run] = []
     doubles: list[Run] = []
     raw: tuple[int, int] | None = None
@@ -118,8 +120,13 @@ def read_blob(file: MappedFile, at: int, end: int, where: str) -> StoredBlob:
             _add_run(floats, fields, (wire, start, stop), FLOAT, where)
         elif number == _DOUBLE_DATA and wire in (LEN, FIXED64):
             _add_run(doubles, fields, (wire, start, stop), DOUBLE, where)
-        elif number == _SHAPE and wire == LEN:
+        elif number == _SHAPE and wire == LEN and not of_c3d:
             _add_dims(shape, file, start, stop, where)
+        elif number == _C3D_WIDTH and wire == VARINT:
+            legacy[4:] = [int32(start)]
+            of_c3d = has_legacy = True
+        elif number == _C3D_DATA and of_c3d and wire in (LEN, FIXED32):
+            _add_run(floats, fields, (wire, start, stop), FLOAT, where)
         elif _NUM <= number <= _WIDTH and wire == VARINT:
             legacy[number - _NUM] = int32(start)
             has_legacy = True

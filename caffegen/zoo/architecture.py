@@ -22,6 +22,7 @@ __all__ = [
     "architecture",
     "check_blob",
     "check_choice",
+    "check_depth",
     "command_line",
     "dataset_of",
     "families",
@@ -187,6 +188,16 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def check_depth(name: str, depth: int, depths: Iterable[int], images: str = "") -> None:
+    """Refuse a depth that a paper's table does not have, or does not have for these images."""
+    depths = tuple(depths)
+    if depth not in depths:
+        raise ZooError(
+            f"there is no {name}-{depth}{f' for {images}' if images else ''}, only "
+            f"{listed(map(str, depths))}; the nearest is {nearest_number(depth, depths)}"
+        )
+
+
 def nearest_number(number: int, numbers: Iterable[int]) -> int:
     """The number that is nearest; of two as near the smaller."""
     return min(numbers, key=lambda other: (abs(other - number), other))
@@ -208,12 +219,12 @@ def check_choice(what: str, value: str | float, choices: Iterable[str]) -> str:
     raise ZooError(f"there is no {what} `{value}`; {help}")
 
 
-def whole_number(what: str, value: int | None, usual: int) -> int:
-    """The value, or the usual one; refused when it is no number from 1 on."""
+def whole_number(what: str, value: int | None, usual: int, least: int = 1) -> int:
+    """The value, or the usual one; refused when it is no whole number from `least` on."""
     if value is None:
         return usual
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ZooError(f"the {what} is a whole number of at least 1, found {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ZooError(f"the {what} is a whole number of at least {least}, found {value!r}")
     return value
 
 

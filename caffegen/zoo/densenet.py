@@ -14,16 +14,7 @@ from typing import Any, NamedTuple
 from caffegen.dsl import NetSpec
 from caffegen.dsl.blocks import Feature, max_pool
 
-from .architecture import (
-    Architecture,
-    CallableFamily,
-    Depths,
-    Option,
-    ZooError,
-    listed,
-    nearest_number,
-    whole_number,
-)
+from .architecture import Architecture, CallableFamily, Depths, Option, check_depth, whole_number
 from .dataset import add_head, data_options
 from .published import ILSVRC12, Builder, Norms, filled
 from .recipe import TrainingRecipe
@@ -72,11 +63,7 @@ def densenet(
     `train_val` has data layers, fillers, loss and accuracies; `deploy` an Input, and ends in `prob`.
     """
     depth = whole_number("depth", depth, 121)
-    if depth not in TABLE_1:
-        raise ZooError(
-            f"there is no DenseNet-{depth}, only {listed(map(str, TABLE_1))}; "
-            f"the nearest is {nearest_number(depth, TABLE_1)}"
-        )
+    check_depth("DenseNet", depth, TABLE_1)
     training = phase != "deploy"
     statistics: dict[str, Any] = {"param": [{"lr_mult": 0}] * 3} if training else {}
     builder = Builder(

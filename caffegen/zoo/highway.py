@@ -29,8 +29,7 @@ from .architecture import (
     Option,
     ZooError,
     check_choice,
-    listed,
-    nearest_number,
+    check_depth,
     whole_number,
 )
 from .dataset import DATASETS, Images, data_options
@@ -118,9 +117,7 @@ def highway(
     check_choice("activation", activation, ACTIVATIONS)
     if plain and (carry, change, gate_bias) != ("coupled", "plain", None):
         raise ZooError("a plain network has no gates; leave out carry, change and gate bias")
-    bias = _GATE_BIAS[dataset] if gate_bias is None else gate_bias
-    if isinstance(bias, bool) or not isinstance(bias, int) or bias < 0:
-        raise ZooError(f"the gate bias is a whole number of at least 0, found {bias!r}")
+    bias = whole_number("gate bias", gate_bias, _GATE_BIAS[dataset], least=0)
     deploy = phase == "deploy"
     builder = Builder(
         f"{'Plain' if plain else 'Highway'}-{depth} {_TITLES[dataset]}",
@@ -294,11 +291,8 @@ def _check_depth(depth: int, dataset: str) -> None:
             raise ZooError(
                 "a highway network has a plain layer and highway layers: 2 or more, not 1"
             )
-    elif depth not in TABLE_1:
-        raise ZooError(
-            f"there is no Highway-{depth} for CIFAR, only {listed(map(str, TABLE_1))}; "
-            f"the nearest is {nearest_number(depth, TABLE_1)}"
-        )
+    else:
+        check_depth("Highway", depth, TABLE_1, "CIFAR")
 
 
 # the published solvers; section 3.1 chose rates and decay by a search of its own

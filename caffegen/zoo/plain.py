@@ -11,10 +11,18 @@ import sys
 
 from caffegen.dsl import NetSpec
 
-from .architecture import Architecture, CallableFamily, Depths, Option, check_choice, whole_number
+from .architecture import (
+    Architecture,
+    CallableFamily,
+    Depths,
+    Option,
+    check_choice,
+    check_depth,
+    whole_number,
+)
 from .dataset import DATA_OPTIONS, DATASETS
 from .recipe import CIFAR, ILSVRC12_RESIDUAL
-from .residual import blocks_of_rule, check_table
+from .residual import blocks_of_rule
 from .resnet import resnet
 
 __all__ = ["ARCHITECTURE", "plain"]
@@ -51,7 +59,7 @@ def plain(
     check_choice("dataset", dataset, DATASETS)
     depth = whole_number("depth", depth, DEPTHS[dataset].usual)
     if dataset == "imagenet":
-        check_table("Plain", depth, TABLE_2)
+        check_depth("Plain", depth, TABLE_2, "ImageNet")
     else:
         blocks_of_rule("Plain", depth, 6, 2)
     return resnet(

@@ -26,11 +26,12 @@ from .architecture import (
     Option,
     ZooError,
     check_choice,
+    check_depth,
     whole_number,
 )
 from .dataset import DATA_OPTIONS, DATASETS
 from .recipe import CIFAR, ILSVRC12_RESIDUAL
-from .residual import CIFAR_WIDTHS, STYLES, WIDTHS, Builder, blocks_of_rule, check_table
+from .residual import CIFAR_WIDTHS, STYLES, WIDTHS, Builder, blocks_of_rule
 
 __all__ = ["ARCHITECTURE", "preresnet"]
 
@@ -101,7 +102,7 @@ def preresnet(
     )
     builder.join = SHORTCUTS[shortcut](builder.recipe, -_gate_bias(gate_bias, shortcut))
     if imagenet:
-        check_table("PreResNet", depth, BLOCKS)
+        check_depth("PreResNet", depth, BLOCKS, "ImageNet")
         feature = builder.stem(builder.data(input_size, data))
         feature = builder.stages(feature, kind, BLOCKS[depth], WIDTHS, activated=True)
     else:
@@ -143,13 +144,9 @@ def _option(dimensions: str | None, shortcut: str, kind: str) -> str:
 
 
 def _gate_bias(bias: int | None, shortcut: str) -> int:
-    if bias is None:
-        return GATE_BIAS
-    if not shortcut.endswith("-gating"):
+    if bias is not None and not shortcut.endswith("-gating"):
         raise ZooError(f"shortcut `{shortcut}` has no gate; leave out gate bias `{bias}`")
-    if isinstance(bias, bool) or not isinstance(bias, int) or bias < 0:
-        raise ZooError(f"the gate bias is a whole number of at least 0, found {bias!r}")
-    return bias
+    return whole_number("gate bias", bias, GATE_BIAS, least=0)
 
 
 ARCHITECTURE = Architecture(

@@ -23,8 +23,7 @@ from .architecture import (
     Option,
     ZooError,
     check_choice,
-    listed,
-    nearest_number,
+    check_depth,
     whole_number,
 )
 from .dataset import Images
@@ -103,11 +102,7 @@ def pspnet(
     check_choice("norm", norm, NORMS)
     facts = DATASETS[dataset]
     depth = whole_number("depth", depth, facts.depth)
-    if depth not in BLOCKS:
-        raise ZooError(
-            f"there is no PSPNet-{depth}, only {listed(map(str, BLOCKS))}; "
-            f"the nearest is {nearest_number(depth, BLOCKS)}"
-        )
+    check_depth("PSPNet", depth, BLOCKS)
     size = whole_number("input size", input_size, facts.input_size)
     _check_size(size)
     images = Images(

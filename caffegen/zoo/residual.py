@@ -33,19 +33,10 @@ from caffegen.dsl.blocks import (
     residual_block,
 )
 
-from .architecture import ZooError, check_blob, check_choice, listed, nearest_number, whole_number
+from .architecture import ZooError, check_blob, check_choice, whole_number
 from .dataset import DATASETS, PHASES, add_data_layers, add_head, batch_size
 
-__all__ = [
-    "CIFAR_WIDTHS",
-    "STYLES",
-    "WIDTHS",
-    "Bottleneck",
-    "Builder",
-    "Style",
-    "blocks_of_rule",
-    "check_table",
-]
+__all__ = ["CIFAR_WIDTHS", "STYLES", "WIDTHS", "Bottleneck", "Builder", "Style", "blocks_of_rule"]
 
 # He et al. 2015, Table 1 and section 4.2: the width doubles when the size is halved
 WIDTHS = (64, 128, 256, 512)
@@ -309,16 +300,6 @@ class Builder:
         self.net[self.style.classifier.format(classes=number)] = scores
         add_head(self.net, scores, self.phase, number)
         return self.net
-
-
-def check_table(name: str, depth: int, table: Iterable[int]) -> None:
-    """Refuse a depth that a paper's table for ImageNet does not have."""
-    depths = tuple(table)
-    if depth not in depths:
-        raise ZooError(
-            f"there is no {name}-{depth} for ImageNet, only {listed(map(str, depths))}; "
-            f"the nearest is {nearest_number(depth, depths)}"
-        )
 
 
 def blocks_of_rule(name: str, depth: int, step: int, rest: int, kind: str = "") -> int:

@@ -20,11 +20,12 @@ from .architecture import (
     Option,
     ZooError,
     check_choice,
+    check_depth,
     whole_number,
 )
 from .dataset import DATA_OPTIONS, DATASETS
 from .recipe import CIFAR, ILSVRC12_RESIDUAL
-from .residual import CIFAR_WIDTHS, STYLES, WIDTHS, Builder, blocks_of_rule, check_table
+from .residual import CIFAR_WIDTHS, STYLES, WIDTHS, Builder, blocks_of_rule
 
 __all__ = ["ARCHITECTURE", "TABLE_1", "resnet"]
 
@@ -83,7 +84,7 @@ def resnet(
         batch=batch,
     )
     if imagenet:
-        check_table("ResNet", depth, TABLE_1)
+        check_depth("ResNet", depth, TABLE_1, "ImageNet")
         # the published ResNet-50, and it alone, has a bias in conv1
         biased = style == "original" and depth == 50
         feature = builder.stem(builder.data(input_size, data), bias=biased)

@@ -13,10 +13,18 @@ import sys
 from caffegen.dsl import NetSpec
 from caffegen.dsl.blocks import Conv
 
-from .architecture import Architecture, CallableFamily, Depths, Option, check_choice, whole_number
+from .architecture import (
+    Architecture,
+    CallableFamily,
+    Depths,
+    Option,
+    check_choice,
+    check_depth,
+    whole_number,
+)
 from .dataset import DATA_OPTIONS, DATASETS
 from .recipe import CIFAR, ILSVRC12_RESIDUAL
-from .residual import STYLES, WIDTHS, Bottleneck, Builder, blocks_of_rule, check_table
+from .residual import STYLES, WIDTHS, Bottleneck, Builder, blocks_of_rule
 from .resnet import TABLE_1
 
 __all__ = ["ARCHITECTURE", "resnext"]
@@ -54,7 +62,7 @@ def resnext(
     imagenet = dataset == "imagenet"
     depth = whole_number("depth", depth, DEPTHS[dataset].usual)
     if imagenet:
-        check_table("ResNeXt", depth, USUAL)
+        check_depth("ResNeXt", depth, USUAL, "ImageNet")
     usual = USUAL[depth] if imagenet else CIFAR_USUAL
     paths = whole_number("cardinality", cardinality, usual[0])
     width = whole_number("width of a path", path_width, usual[1])

@@ -15,16 +15,7 @@ from caffegen.dsl import layers as L  # noqa: N812
 from caffegen.dsl.blocks import BlockNames, Branches, Conv, Join, Recipe, UnitNames, add
 from caffegen.dsl.gates import SqueezeNames, squeeze_and_excitation
 
-from .architecture import (
-    Architecture,
-    CallableFamily,
-    Depths,
-    Option,
-    ZooError,
-    listed,
-    nearest_number,
-    whole_number,
-)
+from .architecture import Architecture, CallableFamily, Depths, Option, check_depth, whole_number
 from .dataset import data_options
 from .recipe import ILSVRC12_RESIDUAL
 from .residual import WIDTHS, Bottleneck, Builder, Style
@@ -87,7 +78,9 @@ def senet(
     154 is SENet-154. 1000 classes and images of 224x224 unless given.
     """
     depth = whole_number("depth", depth, 50)
-    _check_depth(depth, resnext)
+    check_depth(
+        "SE-ResNeXt" if resnext else "SE-ResNet", depth, RESNEXT if resnext else tuple(BLOCKS)
+    )
     name = f"SE-ResNeXt-{depth} (32 x 4d)" if resnext else f"SE-ResNet-{depth}"
     name = "SENet" if depth == 154 else name
     style = _STYLE._replace(stride_in_1x1=not resnext and depth != 154)
@@ -124,16 +117,6 @@ def _weigh_and_add(recipe: Recipe) -> Join:
         return add(net, names, branches._replace(main=weighed))
 
     return join
-
-
-def _check_depth(depth: int, resnext: bool) -> None:
-    depths = RESNEXT if resnext else tuple(BLOCKS)
-    if depth not in depths:
-        title = "SE-ResNeXt" if resnext else "SE-ResNet"
-        raise ZooError(
-            f"there is no {title}-{depth}, only {listed(map(str, depths))}; "
-            f"the nearest is {nearest_number(depth, depths)}"
-        )
 
 
 ARCHITECTURE = Architecture(

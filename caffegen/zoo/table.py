@@ -151,6 +151,11 @@ def _parse(source: Source) -> dict[str, Any]:
         line, column = map(int, numbers) if numbers else (len(lines), len(lines[-1]) + 1)
         sentence = sentence[:1].lower() + sentence[1:]
         raise TableError(f"{source.path}:{line}:{column}: this is no TOML: {sentence}") from None
+    except (RecursionError, ValueError):
+        # of arrays in arrays, or of a number with thousands of digits, which Python does not read
+        raise TableError(
+            f"{source.path}:1:1: the table has more in one value than can be read"
+        ) from None
     return values
 
 

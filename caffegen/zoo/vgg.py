@@ -23,8 +23,7 @@ from .architecture import (
     ZooError,
     check_blob,
     check_choice,
-    listed,
-    nearest_number,
+    check_depth,
     whole_number,
 )
 from .dataset import add_head, data_options
@@ -114,11 +113,7 @@ def _depth(depth: int | None, configuration: str | None) -> int:
     """The depth that is asked for, by its number or by a column of the table."""
     if configuration is None:
         depth = whole_number("depth", depth, 16)
-        if depth not in TABLE_1:
-            raise ZooError(
-                f"there is no VGG-{depth}, only {listed(map(str, TABLE_1))}; "
-                f"the nearest is {nearest_number(depth, TABLE_1)}"
-            )
+        check_depth("VGG", depth, TABLE_1)
         return depth
     check_choice("configuration", configuration, CONFIGURATIONS)
     layers = CONFIGURATIONS[configuration]

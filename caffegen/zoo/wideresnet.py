@@ -20,11 +20,12 @@ from .architecture import (
     Option,
     ZooError,
     check_choice,
+    check_depth,
     whole_number,
 )
 from .dataset import DATA_OPTIONS
 from .recipe import CIFAR, ILSVRC12_RESIDUAL
-from .residual import CIFAR_WIDTHS, STYLES, WIDTHS, Bottleneck, Builder, blocks_of_rule, check_table
+from .residual import CIFAR_WIDTHS, STYLES, WIDTHS, Bottleneck, Builder, blocks_of_rule
 from .resnet import TABLE_1
 
 __all__ = ["ARCHITECTURE", "wideresnet"]
@@ -69,7 +70,7 @@ def wideresnet(
         order=ORDERS["original" if imagenet else "full"],
     )
     if imagenet:
-        check_table("WRN", depth, DEPTHS[dataset].published)
+        check_depth("WRN", depth, DEPTHS[dataset].published, "ImageNet")
         if dropout:
             raise ZooError("the wide networks for ImageNet have no dropout; leave it out")
         builder.bottleneck = Bottleneck(base_width=64 * widen)

@@ -268,3 +268,18 @@ def test_very_deep_nets():
     assert kinds(blocks) == {
         "input": 1, "stem": 1, "residual block": 600, "global pooling": 1, "fully connected": 1, "softmax": 1,
     }  # fmt: skip
+
+
+def test_convolutions_without_tops():
+    text = INPUT + "".join(
+        f'layer {{ name: "c{n}" type: "Convolution" bottom: "data" convolution_param '
+        "{ num_output: 2 kernel_size: 1 } }\n"
+        for n in range(3)
+    )
+    blocks = find_blocks(examine(Source(text)).graph)
+    assert [block.kind for block in blocks] == [
+        "input",
+        "convolution",
+        "convolution",
+        "convolution",
+    ]

@@ -92,6 +92,46 @@ def test_what_no_one_fork_has_all_of():
     ]  # fmt: skip
 
 
+STRAY = "layer { force_backward: true } layer { force_backward: true pooling_param { norm_region: WITHIN_CHANNEL } }"
+
+
+def test_a_field_that_nobody_reads_is_told_of_once_and_says_nothing_of_forks():
+    assert told(STRAY + PERMUTE) == [
+        (
+            "error", "field-without-reader",
+            "no Caffe reads `force_backward` in LayerParameter: it is one of the net (2 times)",
+        ),
+        (
+            "error", "field-without-reader",
+            "no Caffe reads `norm_region` in PoolingParameter: it is one of `lrn_param`",
+        ),
+        (
+            "warning", "fork-schema",
+            ("BVLC Caffe refuses this file: it fits the schema of ssd, intel, nvidia, mobilenet-yolo "
+            "and happynear, by `Permute` (line 1) and `permute_param` (line 1)"),
+        ),
+    ]  # fmt: skip
+    assert found(STRAY).forks == ()
+    assert [name for _, name, _ in told(STRAY, "ssd")] == ["field-without-reader"] * 2
+
+
+def test_a_net_with_such_a_field_loads_and_carries_it(tmp_path):
+    net = loads(INPUT.replace("}\n", "force_backward: true }\n"))
+    (found,) = net.diagnostics
+    assert (found.severity, found.name) == ("warning", "field-without-reader")
+    assert "force_backward: true" in net.to_prototxt()
+    assert net.shapes == {"x": (1, 4, 8, 8)}
+
+
+def test_a_solver_s_misspelt_field_is_told_of():
+    text = 'net: "n" test_intervall: 1000'
+    report = Report()
+    report_dialect(found(text, message="SolverParameter"), report)
+    (one,) = report
+    assert one.name == "field-without-reader"
+    assert one.help == "write `test_interval`"
+
+
 def test_the_dialect_that_is_asked_for_is_not_told_of():
     assert told(INPUT + PERMUTE, "ssd") == []
     assert told(INPUT, "bvlc") == []

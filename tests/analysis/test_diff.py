@@ -1,5 +1,6 @@
 """What counts as a difference of two nets, and what does not."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,15 @@ def test_golden_nets_with_themselves_and_renamed(path):
     assert diff_graphs(first, first).equal
     renamed = graph(text.replace('name: "', 'name: "my_'))
     assert diff_graphs(first, renamed).equal
+
+
+def test_large_nets_are_matched_in_turn():
+    def chain(count, kernel, name):
+        blobs = ["data", *(f"{name}{index}" for index in range(count))]
+        window = f"kernel_size: {kernel} pad: {kernel // 2}"
+        return INPUT + "".join(conv(*pair, window) for pair in pairwise(blobs))
+
+    found = difference(chain(600, 1, "a"), chain(601, 3, "b"))
+    assert [(one.first, one.second) for one in found.changed[:2]] == [("a0", "b0"), ("a1", "b1")]
+    assert len(found.changed) == 600
+    assert [one.name for one in found.only_second] == ["b600"]

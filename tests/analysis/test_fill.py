@@ -1,10 +1,13 @@
 """Filled weights: by the net's fillers, the same for the same seed, and with a net that lives."""
 
+from math import inf
+
 import numpy as np
 import pytest
 
 import caffegen
 from caffegen.analysis.fill import fill_params
+from caffegen.analysis.moments import expect
 from caffegen.errors import CaffegenError
 from caffegen.zoo import resnet
 
@@ -149,3 +152,82 @@ layer { name: "bn" type: "BN" bottom: "conv" top: "bn" bn_param { eps: 1e-5 } }
     np.testing.assert_allclose(found, spread(32.0), rtol=1e-6)
     strict = fill_params(graph, 0, strict=True)["bn"]
     assert set(strict[0].flat) == {0.0}
+
+
+def chain(links, body):
+    """Convolutions that nothing normalises, one behind the other, without fillers."""
+    layers = ['input: "data" input_shape { dim: 2 dim: 16 dim: 9 dim: 9 }']
+    before = "data"
+    for index in range(links):
+        layers.append(body.format(before=before, name=f"l{index}"))
+        before = f"l{index}"
+    return "\n".join(layers)
+
+
+CONVOLUTION = (
+    'layer {{ name: "{name}{end}" type: "Convolution" bottom: "{before}" top: "{name}{end}" '
+    "convolution_param {{ num_output: 16 kernel_size: 1 }} }}\n"
+)
+SEPARABLE = CONVOLUTION.replace("{end}", "")
+RESIDUAL = CONVOLUTION.replace("{end}", "/conv") + (
+    'layer {{ name: "{name}" type: "Eltwise" bottom: "{before}" bottom: "{name}/conv" top: "{name}" }}'
+)
+PLAIN = SEPARABLE + 'layer {{ name: "{name}/relu" type: "ReLU" bottom: "{name}" top: "{name}" }}'
+
+
+@pytest.mark.parametrize("body", [SEPARABLE, RESIDUAL], ids=["no ReLU", "residual"])
+def test_deep_nets_whose_normalisation_was_merged_live(body):
+    import torch
+
+    from caffegen import pytorch
+
+    net = caffegen.loads(chain(40, body))
+    strict = fill_params(net.graph, 0, strict=True)
+    assert all(not blob.any() for blobs in strict.values() for blob in blobs)
+    module = pytorch.build(caffegen.loads(net.message, fill_params(net.graph, 0)))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        blobs = module.run(torch.randn(2, 16, 9, 9))
+    # as msra alone has it they grow by 2 a layer, to 2^40
+    sizes = [float(blob.square().mean()) for name, blob in blobs.items()]
+    assert min(sizes) > 0.02
+    assert max(sizes) < 100
+
+
+def test_what_does_not_grow_is_filled_as_by_msra():
+    bare = caffegen.loads(chain(12, PLAIN))
+    told = PLAIN.replace("kernel_size: 1", 'kernel_size: 1 weight_filler {{ type: "msra" }}')
+    declared = caffegen.loads(chain(12, told))
+    found, expected = fill_params(bare.graph, 3), fill_params(declared.graph, 3)
+    assert all((found[name][0] == expected[name][0]).all() for name in expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'layer {{ name: "{name}" type: "Power" bottom: "{before}" top: "{name}" power_param {{ power: 99 scale: 3e38 }} }}',
+        'layer {{ name: "{name}" type: "LRN" bottom: "{before}" top: "{name}" lrn_param {{ k: -1 beta: 0.5 }} }}',
+        'layer {{ name: "{name}" type: "Pooling" bottom: "{before}" top: "{name}" pooling_param {{ kernel_size: 1000000000 stride: 1000000000 pad: 999999999 }} }}',
+        PLAIN.replace(
+            "kernel_size: 1",
+            'kernel_size: 1 weight_filler {{ type: "gaussian" mean: 1e30 std: 1e30 }}',
+        ),
+    ],
+    ids=["power", "root of what is negative", "window", "weights"],
+)
+def test_values_without_end_are_reckoned_with(body):
+    text = chain(12, body) + '\nlayer { name: "bn" type: "BatchNorm" bottom: "l11" top: "bn" }'
+    (variance,) = expect(caffegen.loads(text).graph).variances.values()
+    assert 0 < variance < inf
+
+
+@pytest.mark.parametrize(
+    "kind", ["BatchNorm", "Bias", "Convolution", "InnerProduct", "PReLU", "Scale"]
+)
+def test_layers_of_shapes_that_only_the_data_tell_are_passed_over(kind):
+    data = 'layer { name: "data" type: "Data" top: "data" data_param { source: "db" batch_size: 1 } }\n'
+    words = {
+        "Convolution": "convolution_param { num_output: 2 kernel_size: 1 }",
+        "InnerProduct": "inner_product_param { num_output: 2 }",
+    }
+    assert filled(data + layer(kind, words.get(kind, ""))) == {}

@@ -26,7 +26,7 @@ def test_definition_is_documented(name):
 
 @pytest.mark.parametrize("name", known_types())
 def test_pytorch_lowers_every_type(name):
-    from caffegen.pytorch.build import FED
+    from caffegen.layer_types import FED
     from caffegen.pytorch.registry import lowering_of
 
     assert name in FED or lowering_of(name) is not None

@@ -40,6 +40,8 @@ def test_clean():
         ({"type": '"adam"'}, "unknown-solver-type", "no solver type `adam`; did you mean `Adam`?"),
         ({"lr_policy": '"stp"'}, "unknown-lr-policy", "no learning rate policy `stp`; did you mean `step`?"),
         ({"lr_policy": None}, "unknown-lr-policy", "there is no `lr_policy`"),
+        ({"lr_policy": '"plateau"', "gamma": "0.1"}, "lr-policy-incomplete", "the policy `plateau` needs `plateau_winsize`, which is not set and counts as 0"),
+        ({"test_iter": "5", "net": None, "train_net": '"t"'}, "test-iter-count", "`test_iter` is given once for no test nets"),
         ({"lr_policy": '"step"', "gamma": "0.1"}, "lr-policy-incomplete", "the policy `step` needs `stepsize`, which is not set"),
         ({"lr_policy": '"exp"'}, "lr-policy-incomplete", "the policy `exp` needs `gamma`, which is not set and counts as 0"),
         ({"lr_policy": '"exp"', "gamma": "-1"}, "gamma-negative", "`gamma` is -1; it must be at least 0"),
@@ -48,6 +50,10 @@ def test_clean():
         ({"type": '"RMSProp"', "rms_decay": "1"}, "rms-decay-out-of-range", "`rms_decay` is 1; it lies between 0 and 1"),
         ({"iter_size": "0"}, "solver-count-zero", "`iter_size` is 0; it must be at least 1"),
         ({"average_loss": "0"}, "solver-count-zero", "`average_loss` is 0; it must be at least 1"),
+        (
+            {"lr_policy": '"step"', "gamma": "0.1", "stepsize": "0"},
+            "solver-count-zero", "`stepsize` is 0; it must be at least 1",
+        ),
         ({"test_iter": "1"}, "test-interval-missing", "`test_interval` is 0; a solver that tests needs at least 1"),
         ({"test_net": '"t"'}, "test-iter-count", "`test_iter` is given 0 times for 1 test nets"),
         ({"net": None, "train_net": '"t"', "test_iter": ["1", "2"], "test_net": '"t"', "test_interval": "1"}, "test-iter-count", "`test_iter` is given 2 times for 1 test nets"),
@@ -76,6 +82,29 @@ def test_policies_that_need_nothing_more():
     assert found(solver(lr_policy='"poly"', power="0.5", max_iter="100")) == []
     assert found(solver(lr_policy='"inv"', power="0.5", gamma="0.1")) == []
     assert found(solver(lr_policy='"sigmoid"', gamma="0.1", stepsize="10")) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "fields", "fork", "other"),
+    [
+        ("multifixed", {"stagelr": ["0.1", "0.01"], "stageiter": ["5", "9"]}, "intel", "ssd"),
+        ("plateau", {"gamma": "0.1", "plateau_winsize": ["5", "9"]}, "ssd", "mobilenet-yolo"),
+    ],
+)
+def test_policies_of_forks(policy, fields, fork, other):
+    text = solver(lr_policy=f'"{policy}"', **fields)
+    assert [name for name, _, _ in found(text)] == ["fork-schema"]
+    assert check_source(Source(text), Options(dialect=fork)).diagnostics == []
+    names = {d.name for d in check_source(Source(text), Options(dialect=other)).diagnostics}
+    assert "unknown-lr-policy" in names
+
+
+def test_a_policy_that_reads_past_the_end_of_its_stages():
+    lacks = "the policy `multifixed` needs `{}`, which is not set".format
+    assert found(solver(lr_policy='"multifixed"')) == [
+        ("lr-policy-incomplete", "error", lacks("stagelr")),
+        ("lr-policy-incomplete", "error", lacks("stageiter")),
+    ]
 
 
 def test_misspelt_fields_lead_to_nothing_more():

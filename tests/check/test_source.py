@@ -34,7 +34,13 @@ def names(text, **options):
         ("base_lr: 0.1", "solver"),
         ('net_param { layer { name: "a" } }\ntest_state { stage: "x" }', "solver"),
         ("test_intervall: 3\nbase_lr: 1", "solver"),
-        ('item { name: "background" }', "other"),
+        ('item { name: "background" label: 0 display_name: "none" }', "labels"),
+        ("item { name: 'person' id: 1 }", "other"),
+        ("model { ssd { num_classes: 37 } }", "other"),
+        ('name: "B4096"\ntype: "B"\nisa_version: 1\nload_engine { channels: 8 }', "other"),
+        ('type: "Adam"\nfoo: 1', "solver"),
+        ('net: "n.prototxt"\nfoo: 1\nbar: 2\nbaz: 3', "solver"),
+        ('name: "x"\nfoo: 1', "net"),
         ("<html><body>Not found</body></html>", "net"),
     ],
 )  # fmt: skip
@@ -42,11 +48,16 @@ def test_kind(text, word):
     assert read_kind(Source(text)).word == word
 
 
-def test_a_label_map_is_told_once():
-    text = 'item {\n  name: "a"\n}\nitem {\n  name: "b"\n}\n'
+def test_a_file_of_another_program_is_told_once():
+    text = 'type: "B"\nitem {\n  id: 1\n}\nitem {\n  id: 2\n}\nmore: 1\n'
     (found,) = check_source(Source(text), Options()).diagnostics
-    assert (found.name, found.span.line) == ("not-a-net", 1)
+    assert (found.name, found.span.line) == ("not-a-net", 2)
     assert found.message == "the file holds no net and no solver: neither has a field `item`"
+
+
+def test_a_label_map_is_a_file_of_caffe():
+    assert names('item { name: "a" label: 0 }\nitem { name: "b" label: 1 }\n') == []
+    assert names('item { name: "a" label: "0" }\n') == ["wrong-type"]
 
 
 def test_what_follows_from_an_unknown_type_is_no_news():
@@ -138,3 +149,21 @@ def test_findings_stand_in_the_order_of_the_file():
     found = check_source(Source(text), Options()).diagnostics
     assert [d.span.start for d in found] == sorted(d.span.start for d in found)
     assert len(found) == 4
+
+
+def test_comments_in_succession_speak_of_one_line():
+    comments = "# caffegen: ignore[unknown-bottom]\n# caffegen: ignore[layer-without-type]\n" * 3
+    assert names('layer { name: "a" bottom: "b" }') == ["layer-without-type", "unknown-bottom"]
+    assert names(comments + 'layer { name: "a" bottom: "b" }') == []
+
+
+def test_a_blob_that_one_state_reads_is_no_flaw():
+    text = "".join(
+        f'layer {{ name: "r" type: "ReLU" bottom: "{read}" top: "z" include {{ phase: {phase} }} }}'
+        for read, phase in (("x", "TRAIN"), ("y", "TEST"))
+    )
+    unread = 'layer { name: "d" type: "DummyData" top: "x" top: "y" dummy_data_param { shape { dim: 1 } } }\n'
+    assert names(unread + 'layer { name: "r" type: "ReLU" bottom: "y" top: "z" }') == [
+        "blob-never-read"
+    ]
+    assert names(unread + text) == []

@@ -169,6 +169,14 @@ def test_a_batch_too_large_does_not_end_the_others(program, write, monkeypatch):
     assert lines[4].startswith("     2  ")
 
 
+def test_a_batch_that_no_memory_holds(program, write):
+    write(NET)
+    code, out, err = program("bench", "net.prototxt", "--batch", "999999999,2", "--repeat", 3)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[3] == "999999999  the device's memory is too small"
+    assert out.splitlines()[4].startswith("     2  ")
+
+
 def test_text_is_two_tables(program, write):
     write(NET)
     code, out, _ = program("bench", "net.prototxt", "--batch", "1,2", "--repeat", 3, "--fuse")
@@ -217,6 +225,10 @@ REFUSALS = {
     "unknown device": (["--device", "gpu"], "`gpu` names no device; PyTorch knows "),
     "batch": (["--batch", "1,two"], "--batch: `1,two` is not of the form 1,8,64"),
     "no batch": (["--batch", "0"], "--batch: `0` is not of the form 1,8,64"),
+    "batch without end": (
+        ["--batch", "9" * 20],
+        f"--batch: `{'9' * 20}` is not of the form 1,8,64",
+    ),
     "repeat": (["--repeat", "2"], "--repeat: 2 is not in the range x>=3"),
     "dtype": (
         ["--dtype", "fp61"],

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from caffegen.cli.main import main
+from caffegen.cli.targets import TARGETS
 from tests.onnx_bridge.golden_case import arrays
 from tests.onnx_bridge.golden_case import run as run_model
 
@@ -152,9 +153,21 @@ def test_strict_makes_a_mismatch_an_error(run):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_layer_that_got_no_weights(run):
+@pytest.mark.parametrize("ending", TARGETS)
+def test_a_layer_that_got_no_weights(run, ending):
+    """Nothing is made up for it, unless --fill asks for that."""
     rename_the_last_layer()
-    code, _, err = run("convert", *PAIR, "-o", "net.onnx")
+    code, _, err = run("convert", *PAIR, "-o", f"net{ending}")
+    assert code == 1
+    assert "error[layer-without-weights]: the weights hold nothing for layer `new_score`" in err
+    assert sorted(os.listdir()) == ["mobilenet.caffemodel", "mobilenet.prototxt"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_part_that_needs_no_such_layer(run):
+    rename_the_last_layer()
+    assert run("convert", *PAIR, "-o", "net.onnx", "--outputs", "conv1")[0] == 0
+    code, _, err = run("convert", *PAIR, "-o", "net.onnx", "--outputs", "prob")
     assert code == 2
     assert err.endswith("caffegen: the weights hold nothing for layer `new_score`\n")
 
@@ -168,6 +181,11 @@ REFUSED = {
                 "--weights: `inside` is not one of embed, external, link"),
     "blob": ([*PAIR, "-o", "n.onnx", "--outputs", "scores"], 2,
              "the net has no blob `scores`; did you mean `score`?"),
+    "no blob": ([*PAIR, "-o", "n.onnx", "--outputs", ","], 2, "--outputs names no blob"),
+    "blobs of a module": ([*PAIR, "-o", "n.py", "--outputs", "score"], 2, "--outputs is for .onnx; PyTorch"),
+    "opset of a module": ([*PAIR, "-o", "n.pt2", "--opset", "17"], 2, "--opset is for .onnx alone"),
+    "links of a module": ([*PAIR, "-o", "n.safetensors", "--weights", "link"], 2,
+                          "--weights is for .onnx alone"),
     "no folder": ([*PAIR, "-o", "none/n.onnx"], 3, "`none/n.onnx`: it can't be written: there is no folder"),
     "no weights": (["mobilenet.prototxt", "none.caffemodel", "-o", "n.onnx"], 3,
                    "`none.caffemodel`: it can't be read: no such file or directory"),

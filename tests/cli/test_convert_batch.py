@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from caffegen.cli.batch import pair_weights, plan
+from caffegen.cli.batch import convert_all, pair_weights, plan
 from caffegen.cli.main import main
 from tests.conftest import GOLDEN
 
@@ -95,6 +95,50 @@ def test_an_empty_folder_and_weights_by_option_are_refused(nets, capsys):
     assert run(capsys, "convert", "empty", "-o", "out/")[:1] == (2,)
     code, _, err = run(capsys, "convert", "zoo", "-o", "out/", "-w", "a.caffemodel")
     assert (code, err) == (2, "caffegen: a folder's weights are found by name; leave out -w\n")
+    code, _, err = run(capsys, "convert", "zoo", "zoo/bottleneck.caffemodel", "-o", "out/")
+    told = "`zoo/bottleneck.caffemodel` is no prototxt; the weights of a folder's nets are found by name"
+    assert (code, err) == (2, f"caffegen: {told}\n")
+
+
+def fails(job):
+    raise RuntimeError(f"no memory for {job.prototxt}")
+
+
+def test_whatever_fails_in_one_net_is_not_the_end(nets, capsys):
+    jobs = plan(["zoo"], "out", ".onnx")
+    assert convert_all(jobs, fails, 1) == 1
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[0].endswith("  RuntimeError: no memory for zoo/bottleneck.prototxt")
+    assert captured.err == "4 nets: 0 converted, 0 up to date, 4 failed\n"
+
+
+class EndsTheProcess:
+    """A conversion that ends the process that it is handed to, as the system does for memory."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_a_process_that_is_ended_is_told(nets, capsys):
+    jobs = plan(["zoo"], "out", ".onnx")
+    assert convert_all(jobs, EndsTheProcess(), 2) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("its process was ended by the system, as for memory; try again") == 4
+    assert captured.err == "4 nets: 0 converted, 0 up to date, 4 failed\n"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_source_tells_its_command_line(nets, capsys, jobs):
+    """In a process of its own as well."""
+    options = ("--to", ".py", "--fill", "0", "--stage", "a b", "--fold", "--jobs", jobs)
+    os.remove("zoo/broken.prototxt")
+    assert run(capsys, "convert", "zoo", "-o", "out/", *options)[0] == 0
+    text = (nets / "out" / "bottleneck.py").read_text()
+    assert (
+        "caffegen convert bottleneck.prototxt bottleneck.caffemodel -o bottleneck.py --fill 0 "
+        "--stage 'a b' --fold" in text
+    )
 
 
 def test_plan_keeps_folders(nets):

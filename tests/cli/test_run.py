@@ -266,6 +266,9 @@ REFUSALS = {
         "the input blob `data` has 4 channels; an image has 1 or 3: give arrays as .npy",
     ),
     "batch": (["--batch", "0"], 2, "--batch: 0 is not in the range x>=1"),
+    "mean of no number": (["--mean", "nan"], 2, "the mean `nan` is not made of finite numbers"),
+    "means without end": (["--mean", "1,inf,3"], 2, "the mean `1,inf,3` is not made of finite numbers"),
+    "scale": (["--scale", "nan"], 2, "the scale `nan` is not a finite number"),
 }  # fmt: skip
 
 
@@ -291,12 +294,37 @@ def test_folders_without_images_are_refused(program, net, tmp_path):
     assert err.startswith("caffegen: `empty`: the folder holds no images (.bmp, .gif, .jpeg, ")
 
 
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\n"
+    b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+)
+
+IMAGES = {
+    "pointer": (POINTER, "it is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"),
+    "page": (b"\n<!DOCTYPE html><html>", "it is a web page (some sites send one in place of a download), not an image"),
+    "array": (b"\x93NUMPY\x01\x00", "it is a numpy array (.npy), not an image"),
+    "weights": (b"\n\x01n\xa2\x06\x03\n\x01a", "it is a .caffemodel, not an image"),
+    "net": (NET.encode(), "it is a prototxt, the net in words, not an image"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "sentence"), IMAGES.values(), ids=IMAGES)
+def test_files_that_only_bear_an_images_name(program, net, tmp_path, content, sentence):
+    (tmp_path / "x.jpg").write_bytes(content)
+    code, out, err = program("run", *net, "x.jpg")
+    assert (code, out, err) == (3, "", f"caffegen: `x.jpg`: {sentence}\n")
+
+
 ARRAYS = {
     "text": (b"no array", "it is no .npy file of numbers"),
-    "empty": (b"", "it is no .npy file of numbers"),
+    "empty": (b"", "it is empty"),
+    "pointer": (POINTER, "it is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"),
+    "picture": (b"\x89PNG\r\n\x1a\n", "it is a PNG picture, not a .npy file"),
+    "archive cut": (b"PK\x03\x04" + bytes(26) + b"x", "it is a zip archive, not a .npy file"),
     "axes": (np.zeros((3, 8)), "it has 2 axes ([3, 8]); the input blob `data` has 4, of which the first, the items, may be left out"),
     "type": (np.array(["a"]), "it holds values of type <U1, not real numbers"),
     "objects": (np.array([{}], dtype=object), "it is no .npy file of numbers"),
+    "no items": (np.zeros((0, 3, 8, 6)), "it holds no items"),
 }  # fmt: skip
 
 
@@ -368,4 +396,64 @@ def test_weights_that_are_needed_are_asked_for(program, net, tmp_path):
 def test_what_to_run_on_is_asked_for(program, net):
     code, _, err = program("run", *net)
     assert code == 2
-    assert "is missing: what is the net to be run on?" in err
+    assert err == "caffegen: what is the net to be run on? Give an IMAGE, FOLDER or ARRAY.npy\n"
+
+
+def test_numbers_beyond_single_precision_are_infinite(program, net, tmp_path):
+    np.save(tmp_path / "large.npy", np.full((1, 3, 8, 6), 1e300))
+    code, out, err = program("run", *net, "large.npy", "--blob", "data")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1] == "  data  3x8x6  no finite values"
+
+
+def test_a_learned_blob_is_shown(program, write, tmp_path):
+    """It is a parameter of the module, which has a gradient."""
+    text = (
+        NET.splitlines()[1]
+        + """
+        layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 1 dim: 3 } } }
+    """
+    )
+    prototxt = write(text)
+    loaded = load(tmp_path / prototxt, {"p": [np.array([[1, 2, 3]], np.float32)]})
+    loaded.save(caffemodel=tmp_path / "p.caffemodel")
+    np.save(tmp_path / "one.npy", np.zeros((1, 3, 8, 6), np.float32))
+    code, out, err = program("run", prototxt, "p.caffemodel", "one.npy", "--blob", "p")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1] == "  p  3  min 1  max 3  mean 2  std 0.816497"
+
+
+DETECTOR = """
+layer { name: "data" type: "Input" top: "data" top: "im_info"
+        input_param { shape { dim: 1 dim: 3 dim: 32 dim: 48 } shape { dim: 1 dim: 3 } } }
+layer { name: "map" type: "Pooling" bottom: "data" top: "map"
+        pooling_param { pool: AVE kernel_size: 16 stride: 16 } }
+layer { name: "scores" type: "Convolution" bottom: "map" top: "scores"
+        convolution_param { num_output: 18 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "moves" type: "Convolution" bottom: "map" top: "moves"
+        convolution_param { num_output: 36 kernel_size: 1 } }
+layer { name: "proposal" type: "Python" bottom: "scores" bottom: "moves" bottom: "im_info" top: "rois"
+        python_param { module: "rpn.proposal_layer" layer: "ProposalLayer"
+                       param_str: "'feat_stride': 16" } }
+"""
+
+
+def test_a_detector_is_told_the_size_of_its_input(program, write, picture):
+    prototxt = write(DETECTOR, "detector.prototxt")
+    code, _, err = program("init", prototxt, "-o", "detector.caffemodel", "--as-declared")
+    assert code == 0, err
+    found = []
+    for size in ((32, 48), (32, 32)):
+        shape = f"data=1,3,{size[0]},{size[1]}"
+        words = ("--input", shape, "--format", "json")
+        code, out, err = program(
+            "run", prototxt, "detector.caffemodel", picture("a.png"), picture("b.png"), *words
+        )
+        assert code == 0, err
+        items = json.loads(out)["items"]
+        assert [item["path"] for item in items] == ["a.png", "b.png"]
+        (rois,) = items[0]["outputs"]
+        assert rois["shape"][-1] == 5
+        found.append(rois["max"])
+    # no box ends behind the last pixel
+    assert found == [47, 31]

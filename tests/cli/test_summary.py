@@ -163,3 +163,13 @@ def test_faults_are_told_and_the_rest_is_shown(program, write):
 
 def test_unreadable(program):
     assert program("summary", "absent.prototxt")[:2] == (3, "")
+
+
+def test_a_solver_is_no_net(program, write):
+    path = write('net: "train.prototxt" base_lr: 0.1', "solver.prototxt")
+    for command in (["summary", path], ["diff", path, path]):
+        code, out, err = program(*command)
+        assert (code, out) == (3, "")
+        assert err == (
+            "caffegen: `solver.prototxt`: it is a solver, not a net; its net is `train.prototxt`\n"
+        )

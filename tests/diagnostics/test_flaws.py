@@ -10,6 +10,7 @@ from caffegen.text import Source
 
 BLOCK = re.compile(r"^## (Example|Mend)\n+```prototxt\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"# (error|warning): ([a-z0-9-]+)")
+NUMBER = re.compile(r"(?<=: )-?[0-9][0-9.e+-]*")
 # examples are about the layer in question; this feeds them
 INPUT = (
     'layer { name: "data" type: "Input" top: "data" '
@@ -23,12 +24,21 @@ def blocks(page):
 
 def run(text):
     own_input = 'name: "data"' in text or re.search(
-        r"^(input|layers|net|train_net|test_net|base_lr|item)\b", text, re.MULTILINE
+        r"^(input|layers|net|train_net|test_net|base_lr|model)\b", text, re.MULTILINE
     )
     head = "" if own_input else INPUT
     checked = check_source(Source(head + text), Options(pedantic=True))
     shift = head.count("\n")
     return [(d.span.line - shift if d.span else 0, d.severity, d.name) for d in checked.diagnostics]
+
+
+@pytest.mark.parametrize("name", [n for n in flaw_names() if "Mend" in blocks(flaw(n).page)])
+def test_any_number_is_read(name):
+    """What no layer can mean is a finding, never an exception."""
+    mend = blocks(flaw(name).page)["Mend"]
+    for number in NUMBER.finditer(mend):
+        for strange in ("inf", "-1", "2147483647"):
+            run(mend[: number.start()] + strange + mend[number.end() :])
 
 
 @pytest.mark.parametrize("name", flaw_names())

@@ -45,6 +45,22 @@ def test_sizes_that_only_the_images_say(layer, transform):
     assert found.top_shapes == (None, (1, 1, 1, 8))
 
 
+@pytest.mark.parametrize(
+    ("param", "boxes", "masks"),
+    [
+        ("", (1, 1, 1, 8), (4, 1, 8, 5)),
+        ("yolo_data_type: 1", (4, 1, 300, 5), (4, 1, 8, 5)),
+        ("seg_scales: 2", (1, 1, 1, 8), (4, 1, 32, 20)),
+        ("seg_resize_height: 6 seg_resize_width: 7", (1, 1, 1, 8), (4, 1, 7, 6)),
+        ("single_class: false", (1, 1, 1, 8), None),
+    ],
+)
+def test_boxes_and_masks_of_yolo(layer, param, boxes, masks):
+    transform = f"transform_param {{ {MEANS} resize_param {{ height: 64 width: 40 }} }}"
+    text = f"{SOURCE} {transform} annotated_data_param {{ {param} }}"
+    assert layer("AnnotatedData", (), text, tops=3).top_shapes == ((4, 3, 64, 40), boxes, masks)
+
+
 def test_a_data_base_is_needed(finding):
     assert finding("AnnotatedData", (), "data_param { batch_size: 1 }", tops=2)[1:3] == (
         "source-missing", "AnnotatedData needs `source`, the file or data base to read",

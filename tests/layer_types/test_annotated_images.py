@@ -79,6 +79,10 @@ LISTED = 'source: "list.txt" batch_size: 4'
             id="flat noise",
         ),
         pytest.param(
+            "RandVec", "rand_vec_param { batch_size: 64 dim: 10 height: 2 repeat: 3 }",
+            ((64, 10, 2, 1),), id="noise of a DCGAN",
+        ),
+        pytest.param(
             "RemoteData", "remote_data_param { shape { dim: 2 dim: 3 } shape { dim: 2 } }",
             ((2, 3), (2,)), id="remote",
         ),

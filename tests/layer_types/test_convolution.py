@@ -355,3 +355,18 @@ def test_convolution_depthwise_takes_pictures_alone(finding):
     )
     assert (severity, name) == ("error", "wrong-number-of-axes")
     assert message == "ConvolutionDepthwise takes 4 axes, (N, C, H, W); the bottom is [2, 4, 9]"
+
+
+def test_an_axis_of_0_between_windows_that_stand_apart(finding):
+    found = finding(
+        "Deconvolution", [(1, 2, 4, 4, 0)],
+        "convolution_param { num_output: 2 kernel_size: 1 stride: 3 }",
+    )  # fmt: skip
+    said = "the shape [1, 2, 10, 10, -2] has a negative dimension"
+    assert found[:3] == ("error", "dimension-negative", said)
+
+
+def test_a_depthwise_convolution_of_no_channels(finding):
+    found = finding("ConvolutionDepthwise", [(1, 0, 4, 4)], "convolution_param { kernel_size: 1 }")
+    said = "the bottom is [1, 0, 4, 4]; ConvolutionDepthwise can't be set up without values"
+    assert found[:3] == ("error", "empty-bottom", said)

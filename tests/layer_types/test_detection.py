@@ -170,3 +170,17 @@ def test_evaluate_takes_an_overlap(finding):
     assert finding("DetectionEvaluate", EVALUATE, evaluate("overlap_threshold: 0"))[1:3] == (
         "overlap-threshold-not-positive", "`overlap_threshold` is 0; it must be above 0",
     )  # fmt: skip
+
+
+def test_a_number_of_classes_takes_no_memory(layer):
+    rows = [(1, 1, 1, 7), (1, 1, 1, 8)]
+    text = "detection_evaluate_param {{ num_classes: {} background_label_id: 2 }}"
+    assert "labels" not in vars(layer("DetectionEvaluate", rows, text.format(100000000)))
+    few = layer("DetectionEvaluate", rows, text.format(4))
+    assert (few.labels, few.label_count) == ((0, 1, 3), 3)
+
+
+def test_too_many_classes_for_a_blob(finding):
+    text = "detection_evaluate_param { num_classes: 2147483647 }"
+    found = finding("DetectionEvaluate", [(1, 1, 1, 7), (1, 1, 1, 8)], text)
+    assert found[:2] == ("error", "blob-too-large")

@@ -183,12 +183,24 @@ def test_a_loss_warns(finding, kind, bottoms, text, name, message, place):
 
 
 def test_two_tops_need_two_loss_weights(layer):
-    found = layer("SoftmaxWithLoss", SCORES, tops=2)
+    found = layer("InfogainLoss", [*SCORES, (5, 5)], tops=2)
     (error,) = found.report
     assert (error.name, error.span.text) == ("loss-weight-count", 'top: "t1"')
-    assert error.message == "SoftmaxWithLoss with 2 tops takes 2 loss weights, `l` gives none"
+    assert error.message == "InfogainLoss with 2 tops takes 2 loss weights, `l` gives none"
     assert error.help == "add `loss_weight: 1 loss_weight: 0`"
     assert found.top_shapes == ((), (4, 5, 2))
+
+
+@pytest.mark.parametrize("weights", ["", "loss_weight: 1 loss_weight: 0"])
+def test_softmax_with_loss_takes_no_second_top(layer, weights):
+    """Caffe's layer gives its weights to the softmax inside, which has one top."""
+    (error,) = layer("SoftmaxWithLoss", SCORES, weights, tops=2).report
+    assert (error.name, error.span.text) == ("loss-weight-count", 'top: "t1"')
+    assert error.message == (
+        "SoftmaxWithLoss takes no second top: with two loss weights the softmax inside is refused, "
+        "with fewer the layer itself"
+    )
+    assert error.help == "remove the top; a Softmax layer gives the probabilities"
 
 
 @pytest.mark.parametrize(

@@ -140,3 +140,10 @@ def test_mvn_makes_four_axes(layer, bottom, top):
 def test_in_place(layer, kind, text, names):
     found = layer(kind, [DATA], f'top: "b0" {text}', tops=0, phase="TRAIN")
     assert [(d.severity, d.name) for d in found.report] == [("warning", name) for name in names]
+
+
+def test_nvidias_caffe_sets_the_learning_rates_of_the_statistics(layer):
+    text = "param { lr_mult: 1 }"
+    assert not layer("BatchNorm", [DATA], text, dialect="nvidia").report.errors
+    (error,) = layer("BatchNorm", [DATA], text, dialect="intel").report.errors
+    assert error.name == "statistics-learned"

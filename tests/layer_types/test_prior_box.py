@@ -71,6 +71,18 @@ REFUSED = [
         "`min_size` is 0; a PriorBox takes only what is above 0", id="size 0",
     ),
     pytest.param(
+        "min_size: inf", "prior-box-not-positive",
+        "`min_size` is inf; a PriorBox takes only what is finite", id="no end of a size",
+    ),
+    pytest.param(
+        "min_size: 4 max_size: inf", "prior-box-not-positive",
+        "`max_size` is inf; a PriorBox takes only what is finite", id="no end of a larger one",
+    ),
+    pytest.param(
+        "min_size: 4 aspect_ratio: inf", "prior-box-not-positive",
+        "`aspect_ratio` is inf; a PriorBox takes only what is finite", id="no end of a ratio",
+    ),
+    pytest.param(
         "min_size: 4 aspect_ratio: -2", "prior-box-not-positive",
         "`aspect_ratio` is -2; a PriorBox takes only what is above 0", id="ratio",
     ),

@@ -78,6 +78,10 @@ def test_matmul(layer, shapes, text, top, macs):
             "[3, 4] transposed can't be multiplied by [4, 5]", id="transposed",
         ),
         pytest.param([(3, 4), (4,)], "", "[3, 4] can't be multiplied by [4]", id="a vector"),
+        pytest.param(
+            [(3, 4), ()], "transpose_b: true", "[3, 4] can't be multiplied by [] transposed",
+            id="a number",
+        ),
     ],
 )  # fmt: skip
 def test_matmul_refuses(finding, shapes, text, message):

@@ -82,7 +82,7 @@ def test_param_str_that_is_none(text):
             "a ProposalLayer takes one image; bottom 0 has 2", 'bottom: "b0"', id="two images",
         ),
         pytest.param(
-            [(1, 12, 4, 5), (1, 24, 4, 5), (1, 3)], "'feat_stride': 16",
+            [(1, 12, 4, 5), (1, 24, 4, 5), (1, 3)], "'feat_stride': 16, 'scales': [8, 16, 32]",
             "channels-differ-from-parameters",
             "9 anchors ask for [1, 18, 4, 5], 2 channels each; bottom 0 is [1, 12, 4, 5]",
             'bottom: "b0"', id="six anchors",
@@ -104,6 +104,36 @@ def test_python_layer_faults(finding, bottoms, text, name, message, place):
     severity, found, said, at = finding(PYTHON, bottoms, python_param(text))
     assert (severity, found, said) == ("error", name, message)
     assert at.startswith(place)
+
+
+def test_a_copy_of_the_python_layer_with_other_anchors(layer):
+    bottoms = [(1, 24, 4, 5), (1, 48, 4, 5), (1, 3)]
+    found = layer(PYTHON, bottoms, python_param("'feat_stride': 16"))
+    (warning,) = found.report
+    assert (warning.severity, warning.name) == ("warning", "anchors-of-its-own")
+    assert warning.message == found.obstacle == (
+        "the maps are for 12 anchors, py-faster-rcnn's ProposalLayer has 9: the net's own is another"
+    )  # fmt: skip
+    assert found.top_shapes == ((1, 5),)
+
+
+@pytest.mark.parametrize("stride", ["1e999", "[8, 16]", "0", "1.5"])
+def test_python_layer_with_no_such_stride(finding, stride):
+    said = "a ProposalLayer needs `feat_stride`, the pixels from cell to cell, in its `param_str`"
+    found = finding(PYTHON, MAPS, python_param(f"'feat_stride': {stride}"))
+    assert found[:3] == ("error", "param-str-not-read", said)
+
+
+@pytest.mark.parametrize(
+    "more", ["'base_size': [8, 16]", "'base_size': 1e999", "'ratios': [0, 1]", "'scales': [-8]"]
+)
+def test_python_layer_without_anchors(finding, more):
+    said = (
+        "the `base_size` of a ProposalLayer is a whole number of pixels, its `ratios` and `scales` "
+        "are above 0"
+    )
+    found = finding(PYTHON, MAPS, python_param(f"'feat_stride': 16, {more}"))
+    assert found[:3] == ("error", "param-str-not-read", said)
 
 
 RATIOS = "ratio: 0.5 ratio: 1 ratio: 2"
@@ -147,6 +177,8 @@ def test_scales_that_two_forks_read_in_two_ways(finding):
         ("scale: 8", "anchors-missing", "Proposal has no `ratio`, and so no anchors"),
         ("ratio: 1", "anchors-missing", "Proposal has no `scale`, and so no anchors"),
         ("ratio: 1 ratio: 0 scale: 8", "size-not-positive", "`ratio` is 0.0; it must be above 0"),
+        ("ratio: inf scale: 8", "size-not-positive", "`ratio` is inf; it must be finite"),
+        ("ratio: 1 scale: nan", "size-not-positive", "`scale` is nan; it must be above 0"),
         (
             "ratio: 1 scale: 8 feat_stride: 0", "size-not-positive",
             "`feat_stride` is 0; it must be at least 1",

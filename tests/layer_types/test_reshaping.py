@@ -211,7 +211,7 @@ REFUSED = [
     ),
     pytest.param(
         "Reshape", [DATA], "reshape_param { axis: 4 shape { dim: [" + "1, " * 28 + "1] } }", 1,
-        "more-than-32-axes", "the top has 33 axes; a blob has 32 at most",
+        "more-than-32-axes", "the shape has 33 axes; a blob has 32 at most",
         "shape { dim: [" + "1, " * 28 + "1] }", id="reshape, 33 axes",
     ),
     pytest.param(

@@ -22,6 +22,23 @@ def test_shape_of_interp(layer, text, top):
     assert layer("Interp", [PICTURE], f"interp_param {{ {text} }}").top_shapes == (top,)
 
 
+def test_interp_takes_the_size_of_bottom_1(layer):
+    body = "interp_param { use_blob_size: true }"
+    assert layer("Interp", [PICTURE, (1, 8, 9, 4)], body).top_shapes == ((2, 3, 9, 4),)
+
+
+@pytest.mark.parametrize(
+    ("bottoms", "text", "message"),
+    [
+        ([PICTURE], "use_blob_size: true", "Interp takes a bottom 1 of its size, `l` has 1"),
+        ([PICTURE, PICTURE], "zoom_factor: 2", "Interp takes 1 bottom, `l` has 2"),
+    ],
+)
+def test_bottoms_of_interp(finding, bottoms, text, message):
+    found = finding("Interp", bottoms, f"interp_param {{ {text} }}")
+    assert found[:3] == ("error", "wrong-number-of-bottoms", message)
+
+
 def test_interp_counts_four_axes(layer):
     assert layer("Interp", [(2, 3)], "interp_param { zoom_factor: 2 }").top_shapes == (
         (2, 3, 1, 1),
@@ -267,3 +284,20 @@ def test_shapes_of_unpoolings(layer, kind, bottoms, text, top):
 )  # fmt: skip
 def test_unpoolings_refuse(finding, kind, bottoms, text, name, message):
     assert finding(kind, bottoms, text)[:3] == ("error", name, message)
+
+
+def test_resize_by_no_number(finding):
+    text = "resize_param { is_pyramid_test: true out_height_scale: 2 out_width_scale: inf }"
+    found = finding("Resize", [PICTURE], text)
+    said = "`out_width_scale` is inf; a factor is finite"
+    assert found == ("error", "size-not-positive", said, "out_width_scale: inf")
+
+
+def test_a_factor_that_is_not_read_may_be_anything(layer):
+    text = "interp_param { height: 4 width: 6 zoom_factor: 2 shrink_factor: 0 }"
+    assert layer("Interp", [PICTURE], text).top_shapes == ((2, 3, 4, 6),)
+
+
+def test_resize_beyond_what_a_blob_holds(finding):
+    text = "resize_param { is_pyramid_test: true out_height_scale: 3e38 out_width_scale: 3e38 }"
+    assert finding("Resize", [PICTURE], text)[:2] == ("error", "blob-too-large")

@@ -118,3 +118,8 @@ def test_centers_are_a_row_for_each_class(layer):
 )  # fmt: skip
 def test_refusals(finding, kind, bottoms, text, name, message):
     assert finding(kind, bottoms, text)[:3] == ("error", name, message)
+
+
+def test_no_scores_cost_nothing(layer):
+    found = layer("CTCLoss", [(0,), (0,), (0,)], "ctc_loss_param { blank_index: 0 }")
+    assert found.cost().ops == 0

@@ -66,6 +66,15 @@ def test_each_name_is_told_once_with_the_number_of_its_places():
     assert [d.message for d in loads(text).diagnostics] == [m for _, _, m in checked(text)]
 
 
+def test_a_type_with_parameters_of_its_own_is_no_slip():
+    slip = 'layer { name: "r" type: "RReLU" bottom: "x" top: "r" '
+    assert "no layer type `RReLU`; did you mean `ReLU`?" in [
+        m for _, _, m in checked(f"{HEAD}{slip}}}")
+    ]
+    found = [m for _, _, m in checked(f"{HEAD}{slip}rrelu_param {{ lower: 3 }} }}")]
+    assert "no layer type `RReLU`" in found
+
+
 def test_a_type_of_a_fork_without_a_definition_is_a_warning():
     found = checked(HEAD + NOISE + NOISE.replace('"g"', '"h"'))
     assert ("warning", "undefined-layer-type",

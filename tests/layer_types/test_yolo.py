@@ -137,3 +137,9 @@ def test_priors_of_each_map(layer):
 )  # fmt: skip
 def test_faults(finding, kind, bottoms, text, name, message):
     assert finding(kind, bottoms, text)[:3] == ("error", name, message)
+
+
+def test_no_groups_of_priors_for_no_maps(finding):
+    text = "yolov3_detection_output_param { num_classes: 2 mask_group_num: 0 }"
+    found = finding("Yolov3DetectionOutput", [], text)
+    assert found[:3] == ("error", "mask-groups-differ", "`mask_group_num` is 0; `l` has 0 bottoms")

@@ -33,6 +33,17 @@ def test_old_fields_win_over_new_ones(upgrade):
     assert transform.span("scale").text == "scale: 2"
 
 
+def test_a_transform_param_of_2014_moves_out_of_its_message(upgrade):
+    found = upgrade(
+        "layers { type: DATA data_param { batch_size: 2 transform_param { crop_size: 3 } } }"
+        " layers { type: IMAGE_DATA image_data_param { transform_param { mirror: true } } }"
+    )
+    assert found.text == (
+        'layer { type: "Data" transform_param { crop_size: 3 } data_param { batch_size: 2 } }'
+        ' layer { type: "ImageData" transform_param { mirror: true } image_data_param { } }'
+    )
+
+
 def test_one_old_layer_gives_every_data_layer_both_messages(upgrade):
     found = upgrade(
         "layers { type: DATA data_param { mirror: false } } layers { type: IMAGE_DATA }"

@@ -27,7 +27,7 @@ def test_every_word_and_number_has_its_name():
 
 def test_a_fork_s_word_is_one_of_the_schema():
     assert set(_FORK_TYPES) <= set(enum_type("V1LayerParameter.LayerType").forks)
-    assert set(_FORK_TYPES.values()) - set(TYPES) == {"BatchNorm"}
+    assert set(_FORK_TYPES.values()) - set(TYPES) == {"BatchNorm", "LRN"}
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,12 @@ def test_of_many_lost_layers_the_first_are_named(upgrade):
     many = "".join(f'layers {{ name: "l{number}" }}' for number in range(11))
     message = upgrade(many + "layer { }").upgrade.faults[0].message
     assert message.endswith("lose `l0`, `l1`, `l2`, `l3`, `l4`, `l5`, `l6`, `l7` and 3 more")
+
+
+@pytest.mark.parametrize("param", ["lrn_map_param", "lrn_param"])
+def test_the_lrn_within_maps_is_an_lrn(upgrade, param):
+    text = f'layers {{ name: "n" type: LRN_MAP {param} {{ local_size: 3 alpha: 2 }} }}'
+    assert upgrade(text).text == (
+        'layer { name: "n" type: "LRN"'
+        " lrn_param { local_size: 3 alpha: 2 norm_region: WITHIN_CHANNEL } }"
+    )

@@ -3,7 +3,8 @@
 import pytest
 
 from caffegen.diagnostics import Report
-from caffegen.net import NetState, build_graph, filter_layers
+from caffegen.errors import CaffegenError
+from caffegen.net import NetState, build_graph, filter_layers, state_of
 from caffegen.schema import message_type
 from caffegen.schema.suggest import nearest
 from caffegen.text import Source, parse
@@ -105,3 +106,20 @@ def test_include_and_exclude_together_are_refused():
     text = layer("a", extra="include { phase: TEST } exclude { phase: TRAIN }")
     filter_layers(layers(text), NetState(), report)
     assert [d.name for d in report.errors] == ["include-and-exclude"]
+
+
+def test_a_phase_that_there_is_not_is_refused():
+    with pytest.raises(CaffegenError, match="`train` is no phase; there are `TRAIN` and `TEST`"):
+        state_of(layers(""), "train", 0, ())
+
+
+def test_one_stage_may_stand_by_itself():
+    assert state_of(layers(""), "TEST", 0, "deploy").stages == ("deploy",)
+
+
+def test_many_missing_blobs_are_not_all_looked_for():
+    text = layer("a", top=["top"]) + "".join(layer(f"l{n}", bottom=["tops"]) for n in range(60))
+    report = Report()
+    build_graph("n", layers(text).layer, report, nearest)
+    told = [found.message.endswith("; did you mean `top`?") for found in report]
+    assert told == [True] * 50 + [False] * 10

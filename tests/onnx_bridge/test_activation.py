@@ -43,10 +43,11 @@ def test_dropout_in_training_drops(bottom, param, kept):
     assert 680 < (~there).sum() < 920
 
 
-def test_every_dropout_and_every_run_draws_anew():
+@pytest.mark.parametrize("opset", [13, 21, 22, 26])
+def test_every_dropout_and_every_run_draws_anew(opset):
     half = "dropout_ratio: 0.5"
     text = INPUT + PLUS_ONE + dropout("b", "c", half) + dropout("b", "d", half)
-    model = onnx_bridge.to_model(loads(text, phase="TRAIN"))
+    model = onnx_bridge.to_model(loads(text, phase="TRAIN"), opset=opset)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     first, second, again = (*session.run(["c", "d"], {"a": ONES}), *session.run(["c"], {"a": ONES}))
     assert len({found.tobytes() for found in (first, second, again)}) == 3

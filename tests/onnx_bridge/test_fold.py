@@ -168,3 +168,19 @@ def test_golden_nets_have_no_batch_norm_left(name):
     feeds = {key[3:]: array for key, array in values.items() if key.startswith("in/")}
     for blob, array in run(model, feeds).items():
         np.testing.assert_allclose(array, values[f"out/{blob}"], 1e-4, 1e-5)
+
+
+def test_what_a_graph_inside_a_node_reads_stays():
+    """The Scan of a DetectionOutput with `eta` has constants that nothing else reads."""
+    text = "".join(
+        f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
+        for name, dims in (
+            ("loc", "dim: 1 dim: 40"), ("conf", "dim: 1 dim: 30"), ("prior", "dim: 1 dim: 2 dim: 40"),
+        )
+    )  # fmt: skip
+    text += """
+        layer { name: "found" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "prior"
+          top: "found" detection_output_param { num_classes: 3 keep_top_k: 5 confidence_threshold: 0.1
+            nms_param { nms_threshold: 0.9 eta: 0.8 } } }
+    """
+    assert "Scan" in ops(same(loads(text)))

@@ -168,6 +168,49 @@ def test_shared_weights_are_one_initialiser():
         np.testing.assert_allclose(run(model, {"data": x})["two"][0, :, 0, 0], expected)
 
 
+def test_of_shared_weights_the_last_layer_counts():
+    """Caffe copies a caffemodel layer by layer into one memory."""
+    fc = """
+        layer {{ name: "{0}" type: "InnerProduct" bottom: "{1}" top: "{0}" param {{ name: "w" }}
+          inner_product_param {{ num_output: 32 bias_term: false }} }}
+    """
+    text = INPUT + fc.format("a", "data") + fc.format("b", "a")
+    first, last = np.eye(32, dtype=np.float32), np.eye(32, dtype=np.float32) * 3
+    x = np.arange(32, dtype=np.float32).reshape(1, 2, 4, 4)
+    for given in ({"a": [first], "b": [last]}, {"a": [last]}, {"b": [last]}):
+        found = run(onnx_bridge.to_model(loads(text, given)), {"data": x})
+        np.testing.assert_array_equal(found["b"], x.reshape(1, 32) * 9)
+
+
+def test_a_weighted_blob_that_is_read_on_is_an_output_too():
+    """By the name that Caffe gives the copy which nothing reads."""
+    text = INPUT + (
+        'layer { name: "r" type: "ReLU" bottom: "data" top: "a" loss_weight: 2 }\n'
+        'layer { name: "t" type: "TanH" bottom: "a" top: "t" }'
+    )
+    net = loads(text)
+    model = onnx_bridge.to_model(net)
+    assert [value.name for value in model.graph.output] == ["a_r_0_split_0", "t"]
+    assert [node.name for node in model.graph.node] == ["r", "t", "a_r_0_split_0"]
+    x = np.arange(-16, 16, dtype=np.float32).reshape(1, 2, 4, 4)
+    np.testing.assert_array_equal(run(model, {"data": x})["a_r_0_split_0"], np.maximum(x, 0))
+    alone = onnx_bridge.to_model(net, outputs=["a_r_0_split_0"])
+    assert [node.name for node in alone.graph.node] == ["r", "a_r_0_split_0"]
+
+
+def test_a_weighted_batch_norm_stays_apart_from_its_scale():
+    text = INPUT + (
+        'layer { name: "bn" type: "BatchNorm" bottom: "data" top: "n" loss_weight: 1 }\n'
+        'layer { name: "scale" type: "Scale" bottom: "n" top: "s" }'
+    )
+    ones = np.ones(2, np.float32)
+    net = loads(text, {"bn": [ones, ones * 3, ones[:1]], "scale": [ones * 2]})
+    x = np.full((1, 2, 4, 4), 4, np.float32)
+    found = run(onnx_bridge.to_model(net, fold=True), {"data": x})
+    np.testing.assert_allclose(found["n_bn_0_split_0"], (x - 1) / 3**0.5, 1e-4)
+    np.testing.assert_allclose(found["s"], 2 * (x - 1) / 3**0.5, 1e-4)
+
+
 def test_weights_shared_in_another_shape():
     text = (
         INPUT
@@ -280,3 +323,15 @@ def test_no_initialiser_is_left_unread(name):
     graph = onnx_bridge.to_model(net).graph
     read = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
     assert [tensor.name for tensor in graph.initializer if tensor.name not in read] == []
+
+
+def test_a_scale_of_a_shape_that_only_the_data_tell_is_refused_with_the_reason():
+    net = loads("""
+layer { name: "data" type: "Data" top: "data" data_param { source: "db" batch_size: 1 } }
+layer { name: "bn" type: "BatchNorm" bottom: "data" top: "bn" }
+layer { name: "scale" type: "Scale" bottom: "bn" top: "bn" scale_param { bias_term: true } }
+""")
+    with pytest.raises(
+        CaffegenError, match="the shape of the input blob `data` can't be told from"
+    ):
+        onnx_bridge.to_model(net)

@@ -141,7 +141,6 @@ layer { name: "fc" type: "InnerProduct" bottom: "x" top: "y" inner_product_param
 
 
 def test_hdf5_weights(folder):
-    pytest.importorskip("h5py")
     shutil.copy(GOLDEN / "nets" / "mobilenet.caffemodel.h5", folder)
     net = load(folder / "mobilenet.prototxt", folder / "mobilenet.caffemodel.h5")
     expected = run(onnx_bridge.to_model(mobilenet(folder)), FEEDS)
@@ -199,6 +198,20 @@ def test_weights_that_went_away_say_so(folder):
     os.unlink(folder / "mobilenet.caffemodel")
     with pytest.raises(FileError, match="it can't be read: no such file"):
         onnx_bridge.save(net, folder / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("storage", "name"), [("link", "\udcff.caffemodel"), ("external", "\udcff.onnx.data")]
+)
+def test_files_that_onnx_can_not_name(folder, storage, name):
+    net = mobilenet(folder)
+    odd = folder / "\udcff.caffemodel"
+    os.rename(folder / "mobilenet.caffemodel", odd)
+    net = load(folder / "mobilenet.prototxt", odd)
+    with pytest.raises(CaffegenError, match=f"ONNX names files in UTF-8, and `{name}` is none"):
+        onnx_bridge.save(net, folder / "\udcff.onnx", weights=storage)
+    assert not (folder / "\udcff.onnx").exists()
+    onnx_bridge.save(net, folder / "\udcff.onnx", weights="embed")
 
 
 def test_permissions_of_the_target_stay(folder):

@@ -211,6 +211,22 @@ def test_propagate_down_cuts():
     assert module.ip.bias.grad.tolist() == [2, 2, 2]
 
 
+def test_force_backward_gives_everything_a_gradient():
+    """In spite of `propagate_down` and `lr_mult` (net.cpp, Init); the solver still takes no step."""
+    text = (
+        "force_backward: true\n"
+        + inputs(data=(2, 3))
+        + ip("ip", "data", "param { lr_mult: 0 } param { lr_mult: 0 } propagate_down: false")
+        + 'layer { name: "t" type: "Power" bottom: "ip" top: "t" propagate_down: false }'
+    )
+    module = small(text)
+    data = torch.ones(2, 3, requires_grad=True)
+    module(data)["t"].sum().backward()
+    assert module.ip.bias.grad.tolist() == [2, 2, 2]
+    torch.testing.assert_close(data.grad[0], module.ip.weight.detach().sum(0))
+    assert module.parameter_groups(1.0) == []
+
+
 def test_multipliers_make_groups():
     text = inputs(data=(2, 3)) + (
         ip("a", "data", "param { lr_mult: 0 } param { lr_mult: 2 decay_mult: 0 }")
@@ -242,9 +258,36 @@ def test_total_loss_weighs():
     blobs = module.run({"data": data, "target": target}, blobs=["x", "y"])
     assert module.total_loss(blobs).item() == pytest.approx(0.5 * 6 / 4)
     with pytest.raises(CaffegenError, match=r"the loss needs the blob `x`; get it by `run\("):
-        module.total_loss(module(data, target))
+        module.total_loss({"y": blobs["y"]})
     with pytest.raises(CaffegenError, match="the net has no loss layer"):
         small().total_loss({})
+
+
+def test_a_weighted_blob_that_is_read_on_is_an_output_too():
+    """Caffe splits it, and nothing reads the copy that has the weight (insert_splits.cpp)."""
+    text = inputs(data=(2, 3)) + (
+        'layer { name: "r" type: "ReLU" bottom: "data" top: "a" loss_weight: 2 }\n'
+        'layer { name: "t" type: "TanH" bottom: "a" top: "t" }'
+    )
+    net = caffegen.loads(text)
+    module = build(net)
+    assert module.output_names == net.outputs == ("a_r_0_split_0", "t")
+    assert module.loss_weights == {"a": 2.0}
+    data = torch.tensor([[1.0, -2, 3], [-4, 5, -6]])
+    blobs = module(data)
+    assert torch.equal(blobs["a_r_0_split_0"], data.relu())
+    assert module.total_loss(blobs).item() == 18
+    assert torch.equal(module.run(data, blobs=["a"])["a"], data.relu())
+
+
+def test_a_weighted_blob_is_not_folded():
+    text = CONV.format("loss_weight: 1") + (
+        'layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "n" }'
+    )
+    x = torch.randn(2, 3, 6, 6)
+    fused, plain = small(text, fuse=True)(x), small(text)(x)
+    assert fused.keys() == plain.keys() == {"conv_conv_0_split_0", "n"}
+    assert all(torch.equal(fused[name], plain[name]) for name in plain)
 
 
 def test_a_loss_without_a_top():
@@ -376,6 +419,17 @@ def test_fuse_leaves_what_others_read():
     assert hasattr(small(text, fuse=True), "norm")
 
 
+def test_fuse_leaves_a_batch_norm_that_is_to_be_in_train():
+    """It uses the statistics of the batch, which are in no weights."""
+    text = CONV.format("") + (
+        'layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "n" phase: TRAIN }'
+    )
+    fused = small(text, fuse=True)
+    assert hasattr(fused, "norm")
+    x = torch.randn(2, 3, 6, 6)
+    torch.testing.assert_close(fused(x)["n"], small(text)(x)["n"])
+
+
 def test_fuse_is_for_inference():
     with pytest.raises(CaffegenError, match="`fuse` is for inference; load the net with the phase"):
         build(caffegen.loads(SMALL, phase="TRAIN"), fuse=True)
@@ -393,7 +447,7 @@ EXPECTED = r"the net expects floating-point values of shape \[2, 3, 6, 6\] \(bat
     ("args", "blobs", "sentence"),
     [
         ((), {}, f"the input blob `data` is missing; {EXPECTED}"),
-        ((X, X), {}, "2 input tensors are given; the net has 1 inputs: `data`"),
+        ((X, X), {}, "2 input tensors are given; the net has 1 input: `data`"),
         ((X,), {"data": X}, "the input blob `data` is given twice"),
         ((X,), {"label": X}, "the net has no input blob `label`; its inputs are `data`"),
         ((X[0],), {}, rf"`data` has shape \[3, 6, 6\]: wrong number of axes; {EXPECTED}"),

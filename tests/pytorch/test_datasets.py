@@ -1,8 +1,12 @@
 """Data layers as torch datasets, on small real files; OpenCV says what the pixels are."""
 
+import cv2
+import h5py
+import lmdb
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from caffegen import CaffegenError, FileError, loads
@@ -10,9 +14,6 @@ from caffegen.pytorch import build
 from caffegen.pytorch.datasets import dataset_of
 from caffegen.schema import caffe_pb2
 from caffegen.weights import write_binaryproto
-
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
 
 def dataset(type_name, body, root, phase="TEST", tops=("data", "label"), seed=0):
@@ -168,7 +169,6 @@ def test_a_net_runs_on_its_own_data(images, tmp_path):
 
 @pytest.fixture
 def hdf5(tmp_path):
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     rng = np.random.default_rng(0)
     for name, rows in (("a.h5", 3), ("b.h5", 2)):
         with h5py.File(tmp_path / name, "w") as file:
@@ -226,7 +226,6 @@ def test_hdf5_data_that_does_not_fit(hdf5, tmp_path):
 @pytest.fixture
 def database(tmp_path):
     """Write Datum messages into an LMDB, under keys that are not in the order of writing."""
-    lmdb = pytest.importorskip("lmdb", reason="lmdb is not installed")
 
     def write(*datums, name="db"):
         environment = lmdb.open(str(tmp_path / name), map_size=1 << 24)

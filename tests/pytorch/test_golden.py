@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from caffegen.layer_types import known_types
-from caffegen.pytorch.build import FED
+from caffegen.layer_types import FED, known_types
 from caffegen.pytorch.registry import lowering_of
 from tests.pytorch.golden_case import close, layer_cases
 

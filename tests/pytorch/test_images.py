@@ -1,13 +1,12 @@
 """Image files and resizing: OpenCV says what the pixels are."""
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffegen import FileError
 from caffegen.pytorch.images import decode_image, read_image, resize
-
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
 
 def noise(*shape, seed=0):

@@ -213,9 +213,9 @@ def test_batch_size_counts_every_axis_before_the_classes(normalization, divisor)
 
 def test_second_top_is_the_softmax_and_has_a_gradient():
     text = "loss_weight: 1 loss_weight: 0"
-    module = build("SoftmaxWithLoss", [(2, 3), (2,)], text, tops=2)
+    module = build("InfogainLoss", [(2, 3), (2,), (3, 3)], text, tops=2)
     values = scores(2, 3).requires_grad_()
-    blobs = module(values, torch.tensor([0, 2]))
+    blobs = module(values, torch.tensor([0, 2]), torch.eye(3))
     assert torch.equal(blobs["prob"], values.softmax(1))
     blobs["prob"][:, 0].sum().backward()
     assert values.grad.any()

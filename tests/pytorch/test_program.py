@@ -185,6 +185,20 @@ def test_an_unknown_shape_is_asked_for():
         export_program(pytorch.build(net))
 
 
+def test_a_net_whose_way_its_values_decide_is_one_sentence(capfd):
+    net = caffegen.loads("""
+        layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } } }
+        layer { name: "r" type: "Input" top: "r" input_param { shape { dim: 3 dim: 5 } } }
+        layer { name: "roi" type: "ROIAlign" bottom: "x" bottom: "r" top: "y"
+                roi_align_param { pooled_h: 2 pooled_w: 2 spatial_scale: 0.5 } }
+    """)
+    with pytest.raises(
+        CaffegenError, match=r"torch\.export makes no program of the net: Could not"
+    ):
+        export_program(pytorch.build(net), sizes=True)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_trials_report_nothing_of_their_own(caplog):
     with caplog.at_level(logging.DEBUG, logger="torch._subclasses.fake_tensor"):
         export_program(pytorch.build(caffegen.loads(CHAIN + HEAD % "kernel_size: 3")), sizes=True)

@@ -8,6 +8,7 @@ from torch import nn
 
 import caffegen
 from caffegen import CaffegenError, pytorch
+from caffegen.pytorch.recurrent import LSTMUnit
 
 KINDS = ["LSTM", "RNN"]
 
@@ -129,16 +130,35 @@ def test_state_from_inference_mode_serves_in_training(kind):
 @pytest.mark.parametrize("static", [0, 4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient(kind, static):
-    """With fractions as indicators, and through the exposed state."""
+    """Through the exposed state; for an RNN with fractions as indicators."""
     module = build(kind, static=static, expose=True).double()
     shapes = [(4, 2, 5)] + [(2, static)] * bool(static) + [(1, 2, 3)] * (1 + (kind == "LSTM"))
     leaves = [values(*shape, seed=i).double().requires_grad_() for i, shape in enumerate(shapes)]
     goes_on = torch.tensor([[0, 1], [1, 0.5], [0.25, 0], [1, 1]], dtype=torch.float64)
+    if kind == "LSTM":
+        goes_on = goes_on.ceil()
 
     def run(first, *others):
         return tuple(module(first, goes_on, *others).values())
 
     assert torch.autograd.gradcheck(run, leaves)
+
+
+def test_gradient_of_a_scaled_forget_gate_is_that_of_caffe():
+    """Which takes cont * gate for the gate: f (1 - f), where the derivative is f (1 - gate)."""
+    unit = LSTMUnit()
+    gates = torch.zeros(1, 1, 4, requires_grad=True)
+    cell, _ = unit(torch.full((1, 1, 1), 3.0), gates, torch.tensor([[0.5]]))
+    cell.sum().backward()
+    assert cell.item() == 0.75
+    assert gates.grad[0, 0, 1].item() == pytest.approx(3 * 0.25 * 0.75)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_indicators_get_no_gradient(kind):
+    goes_on = torch.full((4, 2), 0.5, requires_grad=True)
+    build(kind)(values(4, 2, 5).requires_grad_(), goes_on)["top"].sum().backward()
+    assert goes_on.grad is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -84,8 +84,7 @@ def classes_of(text):
 
 def assert_formatted(text, but=""):
     ruff = shutil.which("ruff", path=os.path.dirname(sys.executable)) or shutil.which("ruff")
-    if ruff is None:
-        pytest.skip("ruff is not there")
+    assert ruff is not None, "ruff comes with `pip install caffegen[dev]`"
     linted = ["check", "--isolated", *(["--ignore", but] if but else []), "-"]
     for words in (["format", "--isolated", "--diff", "-"], linted):
         done = subprocess.run(
@@ -256,6 +255,42 @@ def test_parts_that_are_joined_again(parts):
     assert ("torch.cat([parts[1], parts[0]], dim=1)" in text) is (parts == 6)
 
 
+def fork(entry, prefix):
+    """One way of an input, and two of what another layer makes of it, joined: RetinaFace's head."""
+
+    def conv(bottom, name):
+        return f"""
+            layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}"
+                    convolution_param {{ num_output: 4 kernel_size: 3 pad: 1
+                                        weight_filler {{ type: "xavier" }} }} }}
+            layer {{ name: "{name}_relu" type: "ReLU" bottom: "{name}" top: "{name}" }}"""
+
+    ways = [conv(entry, f"{prefix}_a"), conv(entry, f"{prefix}_b")]
+    ways += [conv(f"{prefix}_b", f"{prefix}_{way}") for way in "cd"]
+    bottoms = " ".join(f'bottom: "{prefix}_{way}"' for way in "acd")
+    return (
+        "".join(ways)
+        + f"""
+        layer {{ name: "{prefix}" type: "Concat" {bottoms} top: "{prefix}" }}"""
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2], ids=["in the net", "in a class"])
+def test_a_variable_stays_while_what_was_made_of_it_waits(depth, tmp_path):
+    """The way that is written at the join reads the input after the other's name was given."""
+    text = """
+        layer { name: "x0" type: "Input" top: "x0" input_param { shape { dim: 1 dim: 12 dim: 5 dim: 5 } } }
+    """
+    for index in range(depth):
+        text += fork(f"x{index}", f"x{index + 1}")
+    net = caffegen.loads(text)
+    source = write_source(net)
+    assert ("Inception" in classes_of(source.text)) is (depth > 1)
+    assert_formatted(source.text)
+    net.fill(0)
+    assert_equal(net, write_source(net), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["LSTM", "Recurrent", "divisor", "SoftmaxLoss"])
 def test_a_net_may_bear_the_name_of_a_small_class(name):
     net = caffegen.loads(f"""
@@ -311,6 +346,18 @@ def test_another_result_is_refused():
     wrong = wrong.replace("F.relu(", "torch.sigmoid(")
     assert wrong != source.text
     with pytest.raises(CaffegenError, match=r"gives other values for `prob`; nothing is written"):
+        check(wrong, "LegacyV0", source.tensors, pytorch.build(net))
+
+
+def test_source_that_does_not_run_is_refused():
+    net = golden_net("legacy_v0")
+    source = write_source(net)
+    head = "def forward(self, x: torch.Tensor) -> torch.Tensor:\n"
+    wrong = source.text.replace(head, f"{head}        x = x[:, :1]\n")
+    assert wrong != source.text
+    with pytest.raises(
+        CaffegenError, match=r"does not run \(RuntimeError: .*\); nothing is written"
+    ):
         check(wrong, "LegacyV0", source.tensors, pytorch.build(net))
 
 

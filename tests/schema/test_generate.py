@@ -3,9 +3,6 @@
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("grpc_tools", reason="compiling proto/caffe.proto needs grpcio-tools")
-
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from caffegen.errors import CaffegenError

@@ -12,7 +12,6 @@ from caffegen.schema import enum_type, message_type
 from caffegen.schema.own_proto import add_proto, read_binary
 from caffegen.text import Source, parse
 
-pytest.importorskip("grpc_tools", reason="reading a .proto file needs grpcio-tools")
 pytestmark = pytest.mark.usefixtures("additions")
 
 OWN = """

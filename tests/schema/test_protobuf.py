@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 
 from caffegen.errors import CaffegenError
 from caffegen.schema import caffe_pb2, message_type
+from caffegen.schema.own_proto import compile_proto
 from caffegen.schema.protobuf import from_protobuf, to_protobuf
 from caffegen.text import Message, Source, parse
 
@@ -155,3 +158,26 @@ def test_what_caffegen_has_not_is_refused(fork_classes):
         CaffegenError, match="has the field `unheard_param`, which caffegen does not"
     ):
         from_protobuf(theirs)
+
+
+def test_a_message_and_a_word_that_caffegen_has_not(tmp_path):
+    proto = tmp_path / "own.proto"
+    proto.write_text(
+        'syntax = "proto2"; package caffe; message Strange { message Inner { } optional Inner i = 1; }'
+        "message PoolingParameter { enum PoolMethod { NEW = 9; } optional PoolMethod pool = 1; }"
+    )
+    pool = DescriptorPool()
+    for file in compile_proto(str(proto)).file:
+        pool.Add(file)
+
+    def made(name):
+        return GetMessageClass(pool.FindMessageTypeByName(f"caffe.{name}"))()
+
+    with pytest.raises(
+        CaffegenError, match=r"there is a message Strange\.Inner, which caffegen does"
+    ):
+        from_protobuf(made("Strange.Inner"))
+    word = made("PoolingParameter")
+    word.pool = 9
+    with pytest.raises(CaffegenError, match="`pool` of PoolingParameter is 'NEW', which caffegen"):
+        from_protobuf(word)

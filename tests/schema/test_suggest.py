@@ -35,6 +35,9 @@ def fields(name):
         ("Convlution", "Convolution"),
         ("Dropuot", "Dropout"),
         ("SoftmaxWithLosss", "SoftmaxWithLoss"),
+        ("SofmtaxWithLos", "SoftmaxWithLoss"),
+        ("Convolution3D", "Convolution"),
+        ("Convol", "Convolution"),
     ],
 )
 def test_layer_types(word, meant):
@@ -62,13 +65,19 @@ def test_fields(message, word, meant):
 
 
 @pytest.mark.parametrize(
-    "word", ["Permute", "ROIPooling", "Interp", "PriorBox", "Normalize", "Axpy", ""]
-)
+    "word",
+    ["Permute", "ROIPooling", "Interp", "PriorBox", "Normalize", "Axpy", "Resample", "LpqLoss",
+     "EntropyLoss", "SoftmaxCrossEntropy2Loss", "OuterProduct", ""],
+)  # fmt: skip
 def test_types_of_forks_have_nothing_near(word):
     assert nearest(word, TYPES) is None
 
 
-@pytest.mark.parametrize("word", ["permute_param", "interp_param", "upsample_param", "norm_param"])
+@pytest.mark.parametrize(
+    "word",
+    ["permute_param", "interp_param", "upsample_param", "norm_param", "detection_loss_param",
+     "l1_loss_param"],
+)  # fmt: skip
 def test_what_all_parameter_fields_share_makes_none_near(word):
     assert nearest(word, fields("LayerParameter")) is None
 

@@ -42,6 +42,10 @@ CASES = {
     "a space behind a minus": ("input_dim: - 2", "input_dim: -2\n"),
     "blank lines at the rims go": ("\n\nname: 'x'\n\n\n", 'name: "x"\n'),
     "nothing": ("", ""),
+    "placeholders of templates": (
+        "input_dim:${n}\nx { y:$Y z: {{ z }} } input_dim: [ @a@,%(b)d]\n",
+        "input_dim: ${n}\nx { y: $Y z: {{ z }} }\ninput_dim: [@a@, %(b)d]\n",
+    ),
     "fields of no schema": ("foo_param { bar: BAZ }", "foo_param { bar: BAZ }\n"),
 }
 
@@ -60,6 +64,9 @@ def test_layout(before, after):
         ("layer { name: }", "unexpected-token"),
         ("name 'x'", "missing-colon"),
         ("x { " * 500, "nested-too-deep"),
+        ("x: " + "-" * 5000 + "1", "unexpected-token"),
+        ("x: [1 2]", "unexpected-token"),
+        ("x: [1, ]", "unexpected-token"),
     ],
 )
 def test_broken_text_is_refused(text, name):

@@ -4,7 +4,7 @@ import pytest
 
 from caffegen.schema import message_type
 from caffegen.schema.suggest import nearest
-from caffegen.text import Source, parse
+from caffegen.text import Source, parse, print_message
 
 NET = message_type("NetParameter")
 
@@ -53,6 +53,9 @@ FAULTS = [
     ("name:", "unexpected-token", "`name` needs a quoted string, found the end of the file"),
     ("name: 'a'\n>>>>>>> theirs\n", "merge-conflict", "a merge conflict was left in the text"),
     ("input_dim: {{ size }}", "template-placeholder", "`input_dim` holds the placeholder `{{ size }}`"),
+    ("layer { type: ReLU }", "wrong-type", "`type` takes a quoted string, found `ReLU`"),
+    ("name: a/b.c-1 input: 'x'", "wrong-type", "`name` takes a quoted string, found `a/b.c-1`"),
+    ("diag: $scale", "unknown-field", "NetParameter has no field `diag`"),
     ("[a.b]: 1", "unexpected-token", "`[` opens an extension name, which Caffe's messages do not have"),
 ]  # fmt: skip
 
@@ -117,3 +120,46 @@ def test_a_fault_that_closes_messages_leaves_no_field_of_the_wrong_one():
     parsed = read("layers { layer { name: 'a' alpha: 1-} }\nlayer { name: 'b' }\n" + text)
     assert parsed.faults
     assert [layer.name for layer in parsed.message.layer] == ["b"]
+
+
+def test_what_was_kept_as_text_is_printed_at_its_depth():
+    text = 'layers {\n      foo {\n\tbar: "a\tb"\n\n\t  baz { } # c\n      }\n}\n'
+    printed = print_message(read(text).message)
+    assert printed == 'layers {\n  foo {\n    bar: "a\tb"\n\n      baz { } # c\n  }\n}\n'
+    assert print_message(read(printed).message) == printed
+
+
+def test_an_unknown_field_deep_in_a_message_of_one_line_is_printed():
+    text = "layer {\n  input_param { shape { dim: 1 foo: 2 } }\n}\n"
+    assert "foo: 2" in print_message(read(text).message)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("layer { type: ReLU}", '"ReLU"'),
+        ("name: models/lenet_1", '"models/lenet_1"'),
+        ("name: 1", '"1"'),
+        ("name: a\\b", None),
+        ("force_backward: yes", None),
+    ],
+)
+def test_a_string_without_quotes_can_be_quoted(text, fix):
+    (fault,) = read(text).faults
+    assert (fault.name, fault.fix) == ("wrong-type", fix)
+
+
+def test_nothing_is_odd_once_it_is_set_anew():
+    net = read(
+        "layer { pooling_param { kernel_size: inf } pooling_param { kernel_size: 2 } }"
+    ).message
+    assert not net.layer[0].odd
+    assert not net.odd
+
+
+def test_strange_words_without_end_are_not_all_looked_up():
+    asked = []
+    text = "".join(f"strange{n}: 1 strange{n}: 2\n" for n in range(150))
+    parsed = parse(Source(text), NET, lambda word, known: asked.append(word))
+    assert asked == [f"strange{n}" for n in range(100)]
+    assert len(parsed.faults) == 300

@@ -1,9 +1,12 @@
 """Nets told to OpenCV in its own accent: it computes what the forks compute, or says why not."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from caffegen import load, loads, verify
+from caffegen.verify.runtimes import CannotRun
 from tests.pytorch.one_layer import net_text
 
 RUNTIMES = ("torch", "onnxruntime", "opencv")
@@ -181,19 +184,87 @@ BEHIND = (
 )
 
 
-def test_what_stands_in_front_is_compared():
+def test_behind_what_is_left_out_it_reads_another_runtimes_values():
+    report = compared(FRONT + BEHIND)
+    assert report.ok, report.first_difference
+    assert {row.blob for row in report.rows if row.other == "opencv"} == {"conv", "tanh", "sum"}
+    assert {row.blob for row in report.rows} == {"conv", "tanh", "six", "sum"}
+    assert note(report) == (
+        "read in its own accent: DepthwiseConvolution as Convolution with `group`; left out: `six` "
+        "(ReLU6): OpenCV's ReLU6 has no `negative_slope`; behind them it read torch's `six`"
+    )
+
+
+def test_values_that_nothing_has_leave_out_what_reads_them():
+    # of what is worked on in place the last values alone are known
+    in_place = 'layer { name: "more" type: "TanH" bottom: "six" top: "six" }\n'
+    six, *others = BEHIND.splitlines(keepends=True)
+    report = compared(FRONT + six + in_place + "".join(others))
+    assert report.ok, report.first_difference
+    assert {row.blob for row in report.rows if row.other == "opencv"} == {"conv", "tanh", "sum"}
+    assert note(report).endswith("negative_slope`; behind them it read torch's `six`")
+
+
+def test_what_stands_in_front_is_compared(monkeypatch):
+    # an OpenCV that stops at the values that it is given
+    real = sys.modules["caffegen.verify.runtimes.by_opencv"]._run
+
+    def run(job, accent):
+        if accent.given:
+            raise CannotRun("it stopped")
+        return real(job, accent)
+
+    monkeypatch.setattr("caffegen.verify.runtimes.by_opencv._run", run)
     report = compared(FRONT + BEHIND)
     assert report.ok, report.first_difference
     assert {row.blob for row in report.rows if row.other == "opencv"} == {"conv", "tanh"}
-    assert {row.blob for row in report.rows} == {"conv", "tanh", "six", "sum"}
     assert note(report) == (
         "read in its own accent: DepthwiseConvolution as Convolution with `group`; left out with all "
         "behind it: `six` (ReLU6): OpenCV's ReLU6 has no `negative_slope`"
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(
+            'type: "BN" bn_param { frozen: true slope_filler { value: 1 } }',
+            "`n` (BN): OpenCV has no such layer", id="a layer that it lacks",
+        ),
+        pytest.param(
+            'type: "Python" python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" '
+            "param_str: \"'feat_stride': 4\" }",
+            "`n` (Python): OpenCV has no such layer", id="a Python layer",
+        ),
+    ],
+)  # fmt: skip
+def test_a_layer_that_it_lacks(body, reason):
+    shapes = [(1, 18, 6, 8), (1, 36, 6, 8), (1, 3)] if "Python" in body else [(1, 18, 6, 8)]
+    inputs = "".join(
+        f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ '
+        + " ".join(f"dim: {size}" for size in shape) + " } } }\n"
+        for name, shape in zip("abc", shapes, strict=False)
+    )  # fmt: skip
+    bottoms = " ".join(f'bottom: "{name}"' for name in "abc"[: len(shapes)])
+    net = loads(
+        inputs + 'layer { name: "front" type: "AbsVal" bottom: "a" top: "front" }\n'
+        f'layer {{ name: "n" {bottoms} top: "n" {body} }}\n'
+        'layer { name: "behind" type: "TanH" bottom: "n" top: "behind" }\n',
+        dialect="yjxiong" if "BN" in body else "",
+    )
+    net.fill(0)
+    report = verify.compare(net, RUNTIMES)
+    assert report.ok, report.first_difference
+    assert report.compared == RUNTIMES
+    assert {row.blob for row in report.rows if row.other == "opencv"} == {"front", "behind"}
+    assert note(report) == (
+        f"read the net as caffegen writes it; left out: {reason}; behind them it read torch's `n`"
+    )
+
+
 def test_the_users_own_weights_are_read(tmp_path, monkeypatch):
-    cv2 = pytest.importorskip("cv2")
+    import cv2
+
     net = loads(FRONT)
     net.fill(0)
     prototxt, caffemodel = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"

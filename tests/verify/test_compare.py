@@ -1,5 +1,6 @@
 """Runtimes side by side: agreement is told, and so is the first difference."""
 
+import os
 import sys
 
 import numpy as np
@@ -103,8 +104,72 @@ def test_cuda_that_is_not_there_is_said(net):
     if torch.cuda.is_available():
         assert verify.compare(net, device="cuda").ok
         return
-    with pytest.raises(CaffegenError, match="there is no CUDA device on this machine"):
+    with pytest.raises(CaffegenError, match="the device `cuda` is not there: PyTorch finds no GPU"):
         verify.compare(net, device="cuda")
+
+
+def test_a_device_that_nobody_has_is_one_sentence(net):
+    with pytest.raises(CaffegenError, match="`abacus` names no device"):
+        verify.compare(net, device="abacus")
+
+
+def test_a_seed_below_0_is_refused(net):
+    with pytest.raises(CaffegenError, match="the seed is -1; a seed is not below 0"):
+        verify.compare(net, seed=-1)
+    with pytest.raises(CaffegenError, match="the seed is -1; a seed is not below 0"):
+        loads(NET).fill(-1)
+
+
+def test_a_later_opencv_is_noted_unless_it_is_asked_for(net, monkeypatch):
+    """Its version 5 has no Caffe importer."""
+    import cv2
+
+    monkeypatch.delattr(cv2.dnn, "readNetFromCaffe")
+    report = verify.compare(net)
+    assert report.ok
+    assert report.compared == ("torch", "onnxruntime")
+    assert "has no Caffe importer; install a version 4" in report.runtimes[2].note
+    with pytest.raises(CannotRun, match="install a version 4"):
+        verify.compare(net, ("torch", "opencv"))
+
+
+def test_a_learned_blob_is_compared():
+    """It is a parameter of the PyTorch module, which has a gradient."""
+    text = (
+        NET
+        + """
+        layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 2 dim: 5 } } }
+        layer { name: "sum" type: "Eltwise" bottom: "ip" bottom: "p" top: "sum" }
+    """
+    )
+    net = loads(text)
+    net.fill(0)
+    report = verify.compare(net)
+    assert report.ok
+    assert {"p", "sum"} <= {row.blob for row in report.rows}
+
+
+def test_names_that_are_no_utf8():
+    net = loads(NET.replace('"tanh"', '"tanh\\377"'))
+    net.fill(0)
+    report = verify.compare(net)
+    assert report.ok
+    assert report.compared == ("torch", "onnxruntime")
+    assert "OpenCV's Python module takes no names that are not UTF-8" in report.runtimes[2].note
+
+
+def test_files_at_a_path_that_is_no_utf8(tmp_path):
+    folder = os.path.join(os.fsencode(tmp_path), b"\xff")
+    os.mkdir(folder)
+    prototxt, caffemodel = (
+        os.fsdecode(os.path.join(folder, name)) for name in (b"net.prototxt", b"net.caffemodel")
+    )
+    filled = loads(NET)
+    filled.fill(0)
+    filled.save(prototxt, caffemodel)
+    report = verify.compare(load(prototxt, caffemodel))
+    assert report.compared == ("torch", "onnxruntime", "opencv")
+    assert report.ok
 
 
 @pytest.mark.parametrize(

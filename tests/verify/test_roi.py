@@ -188,9 +188,6 @@ def test_psroi_pooling_rounds_halves_below_zero_downwards():
 @pytest.mark.parametrize("corners", [False, True], ids=["means", "corners"])
 def test_roi_align_agrees(setting, corners):
     index, scale, (images, height, width), pooled, opset = setting
-    if not corners and index % 4 < 2:
-        # the samples follow from the region: newer opsets have no such op
-        opset = min(opset, 21)
     rng = np.random.default_rng(index)
     bottom = rng.standard_normal((images, 2, height, width)).astype(F32)
     rois = regions(rng, images, height, width, scale, halves=False)
@@ -264,12 +261,28 @@ def test_one_pixel_and_long_maps(opset):
         np.testing.assert_array_equal(top, roi_pooling_by_hand(bottom, rois, (1, 3), F32(1)))
 
 
-def test_new_opsets_need_a_number_of_samples():
-    arrays = {"x": np.zeros((1, 2, 4, 4), F32), "rois": np.zeros((1, 5), F32)}
+@pytest.mark.parametrize("opset", [17, 26])
+def test_roi_align_counts_samples_by_the_region(opset):
+    # 3 x 5 pixels to a cell of the first region, 1 x 1 of the last; images and sizes left free
+    rng = np.random.default_rng(5)
+    rois = np.array(
+        [[1, 0, 0, 29, 17], [0, -9, -9, -1, -1], [1, 2, 3, 2, 3], [0, 1, 1, 40, 3]], F32
+    )
+    body = "roi_align_param { pooled_h: 3 pooled_w: 3 spatial_scale: 0.5 sampling_ratio: -1 }"
+    written = prototxt("ROIAlign", {"x": np.zeros((1, 2, 4, 4)), "rois": np.zeros((1, 5))}, body)
+    arrays = {"x": rng.standard_normal((2, 2, 9, 15)).astype(F32), "rois": rois}
+    free = {"dynamic_size": True, "dynamic_batch": True}
+    (top,) = by_onnxruntime(written, arrays, ["top"], opset=opset, **free)
+    expected = means_by_hand(arrays["x"], rois, (3, 3), 0.5, -1)
+    np.testing.assert_allclose(top, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_roi_align_of_no_region():
+    arrays = {"x": np.ones((1, 2, 4, 4), F32), "rois": np.zeros((0, 5), F32)}
     body = "roi_align_param { pooled_h: 2 pooled_w: 2 sampling_ratio: -1 }"
-    reason = "its number of samples follows from the size of each region, and onnxruntime has"
-    with pytest.raises(CaffegenError, match=reason):
-        by_onnxruntime(prototxt("ROIAlign", arrays, body), arrays, ["top"], opset=22)
+    written = prototxt("ROIAlign", arrays | {"rois": np.zeros((1, 5), F32)}, body)
+    (top,) = by_onnxruntime(written, arrays, ["top"], opset=26, dynamic_batch=True)
+    assert top.shape == (0, 2, 2, 2)
 
 
 def test_new_opsets_need_the_size_of_the_map():

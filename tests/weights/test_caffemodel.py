@@ -377,6 +377,13 @@ def test_flipped_bits_never_end_in_a_traceback(model_of, data):
                 assert blob.array().shape == blob.shape
 
 
+def test_a_name_with_a_line_break_stays_on_the_line(model_of):
+    name = b"two\nlines\x1b[2J"
+    data = field(100, field(1, name) + field(2, b"ReLU")) + b"\x00"
+    with pytest.raises(FileError, match=r"layer `two\\nlines\\x1b\[2J`: at byte"):
+        model_of(data)
+
+
 @given(st.binary(max_size=200))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_a_net_or_refused(model_of, data):

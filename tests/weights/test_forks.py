@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from caffegen import load, loads
-from caffegen.weights import open_weights
+from caffegen.errors import FileError
+from caffegen.weights import open_binaryproto, open_weights
 
 VALUES = np.arange(4 * 3 * 2 * 2, dtype=np.float32).reshape(4, 3, 2, 2) / 8 - 1
 BIAS = np.array([0.5, -0.25, 3, 7], np.float32)
@@ -108,8 +109,31 @@ def test_a_v1_layer_of_a_fork_s_type_keeps_its_weights(tmp_path):
     np.testing.assert_array_equal(found.blobs[0].array(), VALUES)
 
 
+def c3d_blob(array) -> bytes:
+    """C3D's fork of 2014: num, channels, length, height, width; data 6 and diff 7."""
+    sizes = b"".join(field(number, size) for number, size in enumerate(array.shape, 1))
+    values = array.astype("<f4").tobytes()
+    return sizes + field(6, values) + field(7, values[::-1])
+
+
+def test_c3d_s_blobs_have_five_axes(tmp_path):
+    volume = VALUES.reshape(1, 4, 3, 2, 2)
+    path = tmp_path / "mean.binaryproto"
+    path.write_bytes(c3d_blob(volume))
+    mean = open_binaryproto(path)
+    assert (mean.shape, mean.legacy_shape) == ((1, 4, 3, 2, 2), True)
+    np.testing.assert_array_equal(mean.array(), volume)
+    path.write_bytes(c3d_blob(volume)[:-4])
+    with pytest.raises(FileError, match="it is cut off"):
+        open_binaryproto(path)
+    model = tmp_path / "old.caffemodel"
+    model.write_bytes(field(2, field(4, b"c") + field(5, 30) + field(6, c3d_blob(volume))))
+    np.testing.assert_array_equal(open_weights(model).layers[0].blobs[0].array(), volume)
+
+
 def test_nvidia_s_half_precision_becomes_single(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     from caffegen.pytorch import build
 
     path = tmp_path / "half.caffemodel"

@@ -10,17 +10,16 @@ import io
 import tarfile
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
+import torch
 
 from caffegen import load, loads
 from caffegen.diagnostics import NetError
 from caffegen.errors import FileError
+from caffegen.pytorch import build
 from tests.weights.test_forks import blob, field, half_blob, varint
-
-torch = pytest.importorskip("torch")
-
-from caffegen.pytorch import build  # noqa: E402
 
 RNG = np.random.default_rng(0)
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }\n'
@@ -216,7 +215,6 @@ def test_of_two_files_the_later_counts(file):
 
 
 def test_hdf5_under_any_name(tmp_path):
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     path = tmp_path / "net.caffemodel"
     with h5py.File(path, "w") as book:
         for index, array in enumerate((WEIGHT, BIAS)):

@@ -48,9 +48,8 @@ VARIANTS = {
 }
 # what `check` finds in a published net, and rightly
 _PADDED = {"fcn", "squeezenet"}
-# families that take a fork, and those of which OpenCV knows all layers if they have BVLC's norms
+# families that take a fork
 _OF_FORKS = {"pspnet", "segnet"}
-_READ_BY_OPENCV = {"pspnet"}
 
 _CIFAR = dict(input_size=8)
 # images as small as a family takes them, where every layer is still there
@@ -128,14 +127,6 @@ def stated(family, options):
     found = ["window-in-padding"] if family in _PADDED else []
     fork = family in _OF_FORKS or options.get("ssd") or {"fork", "ssd"} & set(options.values())
     return found + (["fork-schema"] if fork else [])
-
-
-def runtimes(family, options):
-    """The runtimes that take a net: OpenCV has neither BN nor the Upsample that a mask guides."""
-    known = family not in _OF_FORKS or (
-        family in _READ_BY_OPENCV and options.get("norm") == "batch_norm"
-    )
-    return ("torch", "onnxruntime", *(("opencv",) if known else ()))
 
 
 def name(family, options):

@@ -10,7 +10,7 @@ from caffegen.analysis.fill import fill_params
 from caffegen.check import Options, check_source
 from caffegen.text import Source
 from caffegen.zoo import FAMILIES, architecture
-from tests.zoo.nets import VARIANTS, name, nets, runtimes, stated, thin
+from tests.zoo.nets import VARIANTS, name, nets, stated, thin
 
 ALL = [(family, options) for family in FAMILIES for options in nets(family)]
 IDS = [name(*row) for row in ALL]
@@ -41,9 +41,9 @@ def test_runtimes_agree(small, family, options):
     spec = small(family, options)
     net = caffegen.loads(spec)
     report = verify.compare(caffegen.loads(spec, fill_params(net.graph, 0)))
-    assert report.compared == runtimes(family, options)
+    assert report.compared == ("torch", "onnxruntime", "opencv")
     assert report.ok, report.verdict
-    shapes = {row.blob: row.shape for row in report.rows if row.other == report.compared[-1]}
+    shapes = {row.blob: row.shape for row in report.rows if row.other == "onnxruntime"}
     # how many boxes are found is known when they are
     shapes.pop("detection_out", None)
     assert shapes

@@ -248,3 +248,15 @@ def test_nets_that_can_not_be(table, text, options, sentence):
 def test_no_such_file(tmp_path):
     with pytest.raises(FileError, match="it can't be read: No such file or directory"):
         read_table(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 20000 + "]" * 20000, "{ a = " * 5000 + "1" + " }" * 5000, "1" * 5000],
+    ids=["arrays", "tables", "digits"],
+)
+def test_a_value_that_python_can_not_read(tmp_path, value):
+    path = tmp_path / "net.toml"
+    path.write_text(f"x = {value}\n")
+    with pytest.raises(TableError, match=":1:1: the table has more in one value than can be read"):
+        read_table(str(path))

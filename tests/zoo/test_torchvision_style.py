@@ -7,12 +7,11 @@ import struct
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import caffegen
 from caffegen.schema import caffe_pb2
 from caffegen.zoo import resnet, resnext, wideresnet
-
-torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ TARGETS = {
 
 
 class Settings(NamedTuple):
-    """What the command line says of how to write."""
+    """What the command line says of how to write; `words` are its options that say which net."""
 
     opset: int | None = None
     storage: str = "embed"
@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     dynamic_size: bool = False
     fold: bool = False
     outputs: Sequence[str] | None = None
+    words: Sequence[str] = ()
 
 
 #: Writes a net to a path and returns a word on what was written.

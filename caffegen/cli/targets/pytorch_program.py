@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from . import Settings
-from .pytorch_source import refuse_outputs
+from .pytorch_source import refuse_onnx_options
 
 if TYPE_CHECKING:
     from caffegen.loader import Net
@@ -19,7 +19,7 @@ def write(net: Net, path: str, settings: Settings) -> str:
     from caffegen.pytorch import build
     from caffegen.pytorch.save import save_exported
 
-    refuse_outputs(settings)
+    refuse_onnx_options(settings)
     module = build(net, fuse=settings.fold)
     program = save_exported(path, module, sizes=settings.dynamic_size)
     told = [f"{os.path.getsize(path):,} bytes"]

@@ -22,9 +22,10 @@ def write(net: Net, path: str, settings: Settings) -> str:
     from caffegen.pytorch.save import need_safetensors, save_tensors
     from caffegen.pytorch.source import write_source
 
-    refuse_outputs(settings)
+    refuse_onnx_options(settings)
     need_safetensors()
-    source = write_source(net, name=os.path.basename(path), options=_options(), fuse=settings.fold)
+    words = shlex.join(settings.words)
+    source = write_source(net, name=os.path.basename(path), options=words, fuse=settings.fold)
     beside = os.path.splitext(path)[0] + ".safetensors"
     with atomic_write(path, "w") as file:
         file.write(source.text)
@@ -34,24 +35,11 @@ def write(net: Net, path: str, settings: Settings) -> str:
     return f"{lines}, weights in `{os.path.basename(beside)}`" if source.tensors else lines
 
 
-def refuse_outputs(settings: Settings) -> None:
-    """Refuse an option that says which blobs an ONNX model gives."""
+def refuse_onnx_options(settings: Settings) -> None:
+    """Refuse the options that say how an ONNX model is written."""
     if settings.outputs:
         raise click.UsageError("--outputs is for .onnx; PyTorch gives all outputs of the net")
-
-
-def _options() -> str:
-    """What the command line says besides the files, as it is put in the docstring."""
-    context = click.get_current_context(silent=True)
-    given = {} if context is None else context.params
-    words: list[str] = []
-    for name in ("fill", "phase", "level"):
-        value = given.get(name)
-        if (value is not None and value not in ("TEST", 0)) or (name == "fill" and value == 0):
-            words += [f"--{name}", str(value)]
-    for name, option in (("stage", "--stage"), ("inputs", "--input")):
-        for value in given.get(name) or ():
-            words += [option, str(value)]
-    if given.get("fold"):
-        words.append("--fold")
-    return " ".join(map(shlex.quote, words))
+    if settings.opset is not None:
+        raise click.UsageError("--opset is for .onnx alone")
+    if settings.storage != "embed":
+        raise click.UsageError("--weights is for .onnx alone; PyTorch's own formats hold weights")

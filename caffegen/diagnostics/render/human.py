@@ -35,14 +35,14 @@ def _block(diagnostic: Diagnostic, color: bool) -> Iterator[str]:
         marks.append((diagnostic.other[0], "-", diagnostic.other[1]))
     width = len(str(max(mark[0].line for mark in marks)))
     rim = " " * (width + 1)
-    yield f"{rim[1:]}{_blue('-->', color)} {span.file}:{span.line}:{span.column}"
+    yield f"{rim[1:]}{_blue('-->', color)} {_printable(span.file)}:{span.line}:{span.column}"
     bar = _blue("|", color)
     yield f"{rim}{bar}"
     same_file = [mark for mark in marks if mark[0].source is span.source]
     previous = 0
     for mark, sign, label in sorted(same_file, key=lambda m: m[0].start):
         if previous and mark.line > previous + 1:
-            yield f"{rim}{_blue('...', color)}" if width else "..."
+            yield f"{rim}{_blue('...', color)}"
         if mark.line != previous:
             shown = _printable(mark.source.line_text(mark.line))
             yield f"{_blue(f'{mark.line:>{width}} ', color)}{bar} {shown}".rstrip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from caffegen.layer_types.activation import (
     BNLL,
     ELU,
@@ -19,10 +21,9 @@ from caffegen.layer_types.activation import (
     Threshold,
 )
 
+from .chance import kept
 from .registry import writes
 from .writer import LayerWriter
-
-FLOAT = 1  # TensorProto.FLOAT
 
 
 @writes("AbsVal")
@@ -62,14 +63,8 @@ def dropout(w: LayerWriter, d: Dropout) -> None:
 
 
 def drop(w: LayerWriter, ratio: float, like: str, *, scale: float) -> None:
-    """A random share of values as 0, the others scaled; one number is drawn for each of `like`.
-
-    The random numbers are our own: onnxruntime takes a Dropout of computed values away, in training
-    mode too.
-    """
-    drawn = w.emit("RandomUniformLike", [like])
-    kept = w.emit("GreaterOrEqual", [drawn, w.number(ratio)])
-    w.top("Where", [kept, _times(w, w.bottoms[0], scale), w.number(0)])
+    """A random share of values as 0, the others scaled; what is drawn is drawn for each of `like`."""
+    w.top("Where", [kept(w, like, ratio), _times(w, w.bottoms[0], scale), w.number(0)])
 
 
 @writes("ELU")
@@ -160,7 +155,7 @@ def tanh(w: LayerWriter, _: TanH) -> None:
 def threshold(w: LayerWriter, d: Threshold) -> None:
     """A comparison, with the result as floats."""
     above = w.emit("Greater", [w.bottoms[0], w.number(d.threshold)])
-    w.top("Cast", [above], to=FLOAT)
+    w.top("Cast", [above], to=TensorProto.FLOAT)
 
 
 def _times(w: LayerWriter, x: str, factor: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
+from .graph import names_read
 from .initialiser import Array, Initialiser
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Folding:
         self.keep = keep
         self.readers: dict[str, list[NodeProto]] = {}
         for node in graph.nodes:
-            for name in node.input:
+            for name in names_read([node]):
                 self.readers.setdefault(name, []).append(node)
         self.constants = {tensor.name: tensor for tensor in graph.constants}
 
@@ -63,7 +64,7 @@ class _Folding:
                 gone.update(id(follower) for follower, _ in chain)
                 node.output[0] = chain[-1][0].output[0]
         self.graph.nodes = [node for node in self.graph.nodes if id(node) not in gone]
-        read = {name for node in self.graph.nodes for name in node.input}
+        read = set(names_read(self.graph.nodes))
         kept = {n: i for n, i in self.graph.initialisers.items() if n in read}
         self.graph.initialisers = kept
         self.graph.constants = [t for t in self.graph.constants if t.name in read]

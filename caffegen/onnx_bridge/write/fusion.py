@@ -38,7 +38,9 @@ def fused_scales(layers: Sequence[Node], wanted: Iterable[Value]) -> dict[int, N
 
 def _fits(batch_norm: BatchNorm, node: Node) -> bool:
     scale = node.definition
-    if not isinstance(scale, Scale) or scale.from_bottom or scale.axis_index != 1:
+    if not isinstance(scale, Scale) or not scale.bottom_shapes:
+        return False
+    if scale.from_bottom or scale.axis_index != 1:
         return False
     return all(spec.shape == (batch_norm.channels,) for spec in scale.blobs)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import prod, sqrt
 
 import numpy as np
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 
 from caffegen.analysis.fill import filler_of
 from caffegen.layer_types import Definition, Shape
 from caffegen.layer_types.given import DummyData
-from caffegen.weights.fillers import Filler, _fan, fill
+from caffegen.weights.fillers import Filler, fan, fill
 
+from .chance import normal, uniform
 from .initialiser import Array
 from .registry import writes
 from .writer import LayerWriter
@@ -24,7 +25,7 @@ def fed(w: LayerWriter, d: Definition) -> None:
 
 @writes("DummyData")
 def dummy_data(w: LayerWriter, d: DummyData) -> None:
-    """A constant; for random fillers, ONNX's random ops, anew in each run as in Caffe."""
+    """A constant; what random fillers make is drawn anew in each run, as in Caffe."""
     for top, message, shape in zip(w.tops, d.fillers, d.top_shapes, strict=True):
         assert shape is not None
         _fill(w, filler_of(message), shape, top)
@@ -43,39 +44,23 @@ def _fill(w: LayerWriter, filler: Filler, shape: Shape, top: str) -> None:
     elif filler.type == "gaussian":
         _gaussian(w, filler, shape, top)
     elif filler.type == "msra":
-        _normal(w, 0.0, sqrt(2 / _fan(filler, shape)), shape, top)
+        normal(w, 0.0, sqrt(2 / fan(filler, shape)), shape, top)
     elif filler.type == "positive_unitball":
-        rows = _uniform(w, 0.0, 1.0, (shape[0], prod(shape[1:])))
+        rows = uniform(w, 0.0, 1.0, (shape[0], prod(shape[1:])))
         shares = w.emit("Div", [rows, w.reduce("ReduceSum", rows, [1])])
         w.emit("Reshape", [shares, w.ints(*shape)], into=top)
     else:
-        scale = sqrt(3 / _fan(filler, shape)) if filler.type == "xavier" else 0.0
+        scale = sqrt(3 / fan(filler, shape)) if filler.type == "xavier" else 0.0
         low, high = (-scale, scale) if scale else (filler.min, filler.max)
-        _uniform(w, low, high, shape, top)
+        uniform(w, low, high, shape, top)
 
 
 def _gaussian(w: LayerWriter, filler: Filler, shape: Shape, top: str) -> None:
     """Normal values; with `sparse`, each stays with the probability sparse / shape[0], else 0."""
     if filler.sparse < 0:
-        _normal(w, filler.mean, filler.std, shape, top)
+        normal(w, filler.mean, filler.std, shape, top)
         return
-    values = _normal(w, filler.mean, filler.std, shape)
-    draws = _uniform(w, 0.0, 1.0, shape)
+    values = normal(w, filler.mean, filler.std, shape)
+    draws = uniform(w, 0.0, 1.0, shape)
     stays = w.emit("Less", [draws, w.number(filler.sparse / shape[0])])
     w.emit("Where", [stays, values, w.number(0)], into=top)
-
-
-def _normal(w: LayerWriter, mean: float, std: float, shape: Shape, into: str | None = None) -> str:
-    return _draw(w, "RandomNormal", shape, into, mean=mean, scale=std)
-
-
-def _uniform(w: LayerWriter, low: float, high: float, shape: Shape, into: str | None = None) -> str:
-    return _draw(w, "RandomUniform", shape, into, low=low, high=high)
-
-
-def _draw(w: LayerWriter, op: str, shape: Shape, into: str | None, **attributes: float) -> str:
-    if w.opset >= 22:
-        raise w.refusal(
-            f"onnxruntime runs no {op} of opset {w.opset}; its random ops end with opset 21"
-        )
-    return w.emit(op, [], into=into, dtype=TensorProto.FLOAT, shape=list(shape), **attributes)

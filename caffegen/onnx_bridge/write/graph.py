@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from caffegen.analysis import ParamOwner, param_owners
 from caffegen.errors import CaffegenError
 from caffegen.net import Node
+from caffegen.text import printable
 
 from .initialiser import Array, Initialiser
-from .names import Names, printable
+from .names import Names
 
 if TYPE_CHECKING:
     from caffegen.analysis.weights import Blob
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from .writer import LayerWriter
 
-__all__ = ["GraphWriter"]
+__all__ = ["GraphWriter", "names_read"]
 
 Shape = tuple[int, ...]
 
@@ -111,20 +112,33 @@ class GraphWriter:
         return name
 
     def _blob(self, owner: ParamOwner, node: Node) -> Blob:
-        """The values behind a parameter: the owner's, or of a layer that shares it."""
-        holder = self.net.graph.nodes[owner.layer]
-        found = self._blobs.get(holder.name) or ()
-        if len(found) > owner.blob and not getattr(found[owner.blob], "absent", False):
-            return found[owner.blob]
-        for other, its_owner in self._owners.items():
-            shared = self._blobs.get(self.net.graph.nodes[other.layer].name)
-            if its_owner == owner and shared:
-                return shared[other.blob]
+        """The values behind a parameter: of the layers that share it, the last that has any.
+
+        Caffe copies layer by layer into one memory (net.cpp, CopyTrainedLayersFrom).
+        """
+        sharers = [
+            owner,
+            *(other for other, its_owner in self._owners.items() if its_owner == owner),
+        ]
+        for sharer in sorted(set(sharers), reverse=True):
+            found = self._blobs.get(self.net.graph.nodes[sharer.layer].name) or ()
+            if len(found) > sharer.blob and not getattr(found[sharer.blob], "absent", False):
+                return found[sharer.blob]
         if self.net.weights is None:
             raise CaffegenError(
                 f"layer `{node.name}` has weights, and the net was loaded without any"
             )
         raise CaffegenError(f"the weights hold nothing for layer `{node.name}`")
+
+
+def names_read(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """The names that nodes read, those of the graphs inside them too."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from names_read(attribute.g.node)
+                yield from (output.name for output in attribute.g.output)
 
 
 def _describe(array: Array) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from caffegen.layer_types.inner_product import Embed, InnerProduct
 
 from .registry import writes
 from .writer import LayerWriter, Target
-
-INT64 = 7  # TensorProto.INT64
 
 
 @writes("InnerProduct")
@@ -28,7 +28,7 @@ def inner_product(w: LayerWriter, d: InnerProduct) -> None:
 @writes("Embed")
 def embed(w: LayerWriter, d: Embed) -> None:
     """Gather of the rows, and Add where there is a bias."""
-    rows = w.emit("Cast", [w.bottoms[0]], to=INT64)
+    rows = w.emit("Cast", [w.bottoms[0]], to=TensorProto.INT64)
     if not d.bias_term:
         w.top("Gather", [w.blob(0), rows], axis=0)
         return

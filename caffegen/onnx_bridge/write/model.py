@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from caffegen import __version__
 from caffegen.errors import CaffegenError
@@ -17,13 +17,14 @@ from caffegen.layer_types import FED
 from caffegen.loader import Net
 from caffegen.net import Graph, Node, Value
 from caffegen.schema.suggest import nearest
+from caffegen.text import printable
 
 from .fold import fold_constants
 from .free import Dims, free_dims
 from .fusion import fused_scales, zero_pads
-from .graph import GraphWriter
+from .graph import GraphWriter, names_read
 from .initialiser import Initialiser
-from .names import Names, printable, value_names
+from .names import Names, value_names
 from .registry import Refusal, refuse, writer_of
 from .writer import LayerWriter
 
@@ -68,6 +69,7 @@ class _ModelWriter:
     def __init__(self, net: Net, opset: int, outputs: Sequence[str] | None) -> None:
         self.net = net
         self.automatic = _automatic_tops(net.graph)
+        self.copies = _copies(net.graph)
         self.wanted = self.outputs(outputs)
         needed = self.needed()
         self.layers = [node for node in net.graph.nodes if node.index in needed]
@@ -95,15 +97,27 @@ class _ModelWriter:
     def outputs(self, names: Sequence[str] | None) -> list[Value]:
         """The values to give: the net's outputs, or the final versions of the blobs named."""
         if names is not None:
-            found = [_blob(self.net.graph, name) for name in dict.fromkeys(names)]
+            found = [self.blob(name) for name in dict.fromkeys(names)]
         else:
             found = [
-                *self.net.graph.outputs,
+                *(self.blob(name) for name in self.net.graph.named_outputs),
                 *(v for tops in self.automatic.values() for v in tops),
             ]
         if not found:
             raise CaffegenError("the net has no output blob, and an ONNX model has at least one")
         return found
+
+    def blob(self, name: str) -> Value:
+        """The final version of a blob, or the copy that Caffe makes of one with a loss weight."""
+        return self.copies[name] if name in self.copies else _blob(self.net.graph, name)
+
+    def asked(self) -> list[Value]:
+        """The values that must be there for the wanted ones: of a copy, its original."""
+        originals = self.net.graph.split_losses
+        return [
+            originals[value.name] if value is self.copies.get(value.name) else value
+            for value in self.wanted
+        ]
 
     def tops(self, node: Node) -> list[Value]:
         """The values that a layer makes, those that Caffe adds by itself included."""
@@ -111,7 +125,7 @@ class _ModelWriter:
 
     def needed(self) -> set[int]:
         """The layers (by index) on which the wanted values depend."""
-        live = {id(value) for value in self.wanted}
+        live = {id(value) for value in self.asked()}
         needed = set()
         for node in reversed(self.net.graph.nodes):
             if any(id(value) in live for value in self.tops(node)):
@@ -132,17 +146,24 @@ class _ModelWriter:
             for value in values:
                 self.dims[id(value)] = value.shape
                 self.names[id(value)] = self.graph.names.own(value.name)
+        for name, copy in self.copies.items():
+            self.dims[id(copy)] = self.dims[id(self.net.graph.split_losses[name])]
+            self.names[id(copy)] = self.graph.names.own(printable(name))
 
     def write_layers(self) -> None:
         """Call the writer of each layer; some become part of the layer before or behind them."""
         layers = [node for node in self.layers if node.type not in FED]
-        scales = fused_scales(layers, self.wanted)
-        self.padded = zero_pads(layers, self.wanted, self.dims)
+        scales = fused_scales(layers, self.asked())
+        self.padded = zero_pads(layers, self.asked(), self.dims)
         taken = {node.index for node in scales.values()}
         taken |= {zero.index for zeros in self.padded.values() for zero in zeros}
         for node in layers:
             if node.index not in taken:
                 self.write_layer(node, scales.get(node.index))
+        for name, original in self.net.graph.split_losses.items():
+            if any(value is self.copies[name] for value in self.wanted):
+                read, made = self.names[id(original)], self.names[id(self.copies[name])]
+                self.graph.add_node("Identity", [read], [made], made, {})
 
     def write_layer(self, node: Node, scale: Node | None) -> None:
         """Write one layer, with the Scale behind it if that is given."""
@@ -191,7 +212,7 @@ class _ModelWriter:
             and self.names[id(value)] in made
             and self.dims[id(value)] is not None
         ]
-        read = {*_reads(self.graph.nodes), *(self.names[id(value)] for value in self.wanted)}
+        read = {*names_read(self.graph.nodes), *(self.names[id(value)] for value in self.wanted)}
         graph = helper.make_graph(
             self.graph.nodes,
             printable(self.net.name) or "net",
@@ -219,16 +240,6 @@ class _ModelWriter:
         return helper.make_tensor_value_info(self.names[id(value)], TensorProto.FLOAT, shape)
 
 
-def _reads(nodes: Iterable[NodeProto]) -> Iterator[str]:
-    """The names that nodes read, those of the graphs inside them too."""
-    for node in nodes:
-        yield from node.input
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _reads(attribute.g.node)
-                yield from (output.name for output in attribute.g.output)
-
-
 def _automatic_tops(graph: Graph) -> dict[int, list[Value]]:
     """The tops that Caffe adds to losses without enough of them (net.cpp, Init: AutoTopBlobs)."""
     found: dict[int, list[Value]] = {}
@@ -238,8 +249,18 @@ def _automatic_tops(graph: Graph) -> dict[int, list[Value]]:
             continue
         for index in range(len(node.top), definition.tops.least):
             value = Value("(automatic)", 0, node, index)
-            value.shape = definition.top_shapes[index]
+            # without the bottoms' shapes there are none of the tops
+            value.shape = next(iter(definition.top_shapes[index:]), None)
             found.setdefault(node.index, []).append(value)
+    return found
+
+
+def _copies(graph: Graph) -> dict[str, Value]:
+    """The copies of tops with a loss weight that are read on, which are outputs of the net."""
+    found = {}
+    for name, value in graph.split_losses.items():
+        copy = found[name] = Value(name, 0, value.producer, value.output_index)
+        copy.shape = value.shape
     return found
 
 

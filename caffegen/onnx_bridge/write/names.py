@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from caffegen.net import Graph
+from caffegen.text import printable
 
-__all__ = ["Names", "printable", "value_names"]
-
-
-def printable(name: str) -> str:
-    """A name as protobuf takes it: bytes of a prototxt that are no UTF-8 become U+FFFD."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+__all__ = ["Names", "value_names"]
 
 
 class Names:

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffegen.layer_types.normalization import LRN, MVN, BatchNorm
 
+from .four_axes import as_pictures
 from .initialiser import Array
 from .registry import writes
 from .writer import LayerWriter
@@ -62,27 +63,41 @@ def _moments(w: LayerWriter, x: str, axes: Sequence[int]) -> tuple[str, str]:
 
 @writes("LRN")
 def lrn(w: LayerWriter, d: LRN) -> None:
-    """LRN across channels; within one, an AveragePool of the squares, padding counted."""
+    """LRN across channels; within one, an AveragePool of the squares, padding counted.
+
+    onnxruntime takes no LRN with an alpha or beta of 0 or below; then an AveragePool along the
+    channels, behind a fourth axis of size 1, does the same.
+    """
     x = w.bottoms[0]
-    if not d.within_channel:
+    if not d.within_channel and d.alpha > 0 and d.beta > 0:
         w.top("LRN", [x], size=d.local_size, alpha=d.alpha, beta=d.beta, bias=d.k)
         return
-    side = d.local_size // 2
-    average = w.emit(
-        "AveragePool", [w.emit("Mul", [x, x])],
-        kernel_shape=[d.local_size] * 2, strides=[1, 1], pads=[side] * 4, count_include_pad=1,
-    )  # fmt: skip
+    squares = w.emit("Mul", [x, x])
+    if d.within_channel:
+        average = _window_means(w, squares, d.local_size, d.local_size)
+    else:
+        dims = w.bottom_dims[0]
+        planes = w.reshape(squares, dims, [(0,), 1, (1,), (2, 3)])
+        means = _window_means(w, planes, d.local_size, 1)
+        average = w.reshape(means, dims, [(0,), (1,), (2,), (3,)], source=x)
     weighed = w.emit("Mul", [average, w.number(d.alpha)])
     base = w.emit("Add", [weighed, w.number(d.k)])
     w.top("Mul", [x, w.emit("Pow", [base, w.number(-d.beta)])])
 
 
+def _window_means(w: LayerWriter, x: str, height: int, width: int) -> str:
+    """The means of windows around every value, zeros beyond the edges counted; the sides are odd."""
+    return w.emit(
+        "AveragePool", [x],
+        kernel_shape=[height, width], strides=[1, 1], pads=[height // 2, width // 2] * 2,
+        count_include_pad=1,
+    )  # fmt: skip
+
+
 @writes("MVN")
 def mvn(w: LayerWriter, d: MVN) -> None:
     """ReduceMean twice; MeanVarianceNormalization has its eps under the root, Caffe outside."""
-    dims = w.bottom_dims[0]
-    behind = (1,) * (4 - len(dims))
-    x = w.reshape(w.bottoms[0], dims, [*((axis,) for axis in range(len(dims))), *behind])
+    x, _ = as_pictures(w)
     axes = [1, 2, 3] if d.across_channels else [2, 3]
     if not d.normalize_variance:
         w.top("Sub", [x, w.reduce("ReduceMean", x, axes)])

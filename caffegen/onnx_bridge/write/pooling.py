@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from onnx import TensorProto
 
 from caffegen.layer_types.pooling import SPP, Pooling
 
@@ -13,7 +14,6 @@ from .initialiser import Array
 from .registry import writes
 from .writer import LayerWriter
 
-FLOAT = 1  # TensorProto.FLOAT
 _LOWEST = float(np.finfo(np.float32).min)
 
 
@@ -233,7 +233,7 @@ def _max_with_places(w: LayerWriter, pool: _Pool, dims: Dims) -> None:
         plane = w.reduce("ReduceProd", sizes, [0])
     place = w.emit("Mod", [places, plane])
     if not pool.empty:
-        w.top("Cast", [place], 1, to=FLOAT)
+        w.top("Cast", [place], 1, to=TensorProto.FLOAT)
         return
     _pad_empty(w, values, pool, _LOWEST, w.tops[0])
-    _pad_empty(w, w.emit("Cast", [place], to=FLOAT), pool, -1, w.tops[1])
+    _pad_empty(w, w.emit("Cast", [place], to=TensorProto.FLOAT), pool, -1, w.tops[1])

@@ -46,7 +46,9 @@ def interp(w: LayerWriter, d: Interp) -> None:
 def _interp_sizes(w: LayerWriter, x: str, d: Interp) -> str:
     """The sizes of the top, computed in the graph: (n - 1) // shrink * zoom + 1."""
     whole = w.emit("Shape", [x])
-    if d.size is not None:
+    if d.like_bottom:
+        size = w.emit("Gather", [w.emit("Shape", [w.bottoms[1]]), w.ints(2, 3)])
+    elif d.size is not None:
         size = w.ints(*d.size)
     else:
         steps = w.emit("Sub", [w.emit("Gather", [whole, w.ints(2, 3)]), w.ints(1)])

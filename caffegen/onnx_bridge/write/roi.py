@@ -9,6 +9,8 @@ from onnx import TensorProto
 
 from caffegen.layer_types.roi import PSROIPooling, ROIAlign, ROIPooling
 
+from .region_samples import adaptive_means, corner_samples, means
+from .regions import image_of, map_sizes, regions_of
 from .registry import writes
 from .writer import LayerWriter
 
@@ -30,7 +32,7 @@ def roi_pooling(w: LayerWriter, d: ROIPooling) -> None:
         return
     w.top(
         "MaxRoiPool",
-        [w.bottoms[0], _rois(w)],
+        [w.bottoms[0], regions_of(w)],
         pooled_shape=list(d.pooled),
         spatial_scale=d.spatial_scale,
     )
@@ -38,18 +40,18 @@ def roi_pooling(w: LayerWriter, d: ROIPooling) -> None:
 
 @writes("ROIAlign")
 def roi_align(w: LayerWriter, d: ROIAlign) -> None:
-    """RoiAlign with pixel centres on whole numbers, or samples put together from four pixels.
+    """RoiAlign with pixel centres on whole numbers, or its samples in plain ops.
 
     The latter for samples at corners, and from opset 22 on, for which onnxruntime 1.31 has no RoiAlign.
     """
     w.need_windows()
     if d.corners:
-        _corners(w, d)
+        corner_samples(w, d)
         return
     if w.opset >= _WITHOUT_KERNELS:
-        _means(w, d)
+        (means if d.sampling_ratio else adaptive_means)(w, d)
         return
-    rois = _rois(w)
+    rois = regions_of(w)
     image = w.emit("Gather", [rois, w.constant(np.array(0, np.int64))], axis=1)
     # up to opset 15 there is no other mode, and so no attribute
     mode: dict[str, Any] = {}
@@ -75,13 +77,13 @@ def roi_align(w: LayerWriter, d: ROIAlign) -> None:
 def psroi_pooling(w: LayerWriter, d: PSROIPooling) -> None:
     """Sums of cells from running sums over the map, in double precision, over their areas."""
     w.need_windows()
-    rois, sizes = _rois(w), _sizes(w)
+    rois, sizes = regions_of(w), map_sizes(w)
     rows = _cells(w, d, rois, (2, 4), sizes.height, (-1, 1, d.group_size, 1))
     columns = _cells(w, d, rois, (1, 3), sizes.width, (-1, 1, 1, d.group_size))
     running = _running_sums(w)
     group = d.group_size
     channel = np.arange(d.output_dim * group**2).reshape(1, d.output_dim, group, group)
-    planes = w.emit("Mul", [_image(w, rois, 4), w.ints(d.output_dim * group**2)])
+    planes = w.emit("Mul", [image_of(w, rois, 4), w.ints(d.output_dim * group**2)])
     plane = w.emit("Add", [planes, w.constant(channel)])
     # the running sums have one row and one column before those of the map
     taller = w.emit("Add", [sizes.height, w.ints(1)])
@@ -105,33 +107,6 @@ class _Spans(NamedTuple):
 
     begin: str
     end: str
-
-
-class _Sizes(NamedTuple):
-    """Height and width of the map, int64 of one axis."""
-
-    height: str
-    width: str
-
-
-def _rois(w: LayerWriter) -> str:
-    """The regions as (R, 5)."""
-    dims = w.bottom_dims[1]
-    return w.bottoms[1] if len(dims) == 2 else w.reshape(w.bottoms[1], dims, [(0,), 5])
-
-
-def _sizes(w: LayerWriter) -> _Sizes:
-    height, width = w.bottom_dims[0][2:]
-    if isinstance(height, int) and isinstance(width, int):
-        return _Sizes(w.ints(height), w.ints(width))
-    shape = w.emit("Shape", [w.bottoms[0]])
-    return _Sizes(*(w.emit("Gather", [shape, w.ints(axis)]) for axis in (2, 3)))
-
-
-def _image(w: LayerWriter, rois: str, rank: int) -> str:
-    """The image of each region, int64, over axes of size 1."""
-    image = w.emit("Cast", [w.emit("Gather", [rois, w.ints(0)], axis=1)], to=TensorProto.INT64)
-    return w.emit("Reshape", [image, w.ints(-1, *(1,) * (rank - 1))])
 
 
 def _round(w: LayerWriter, x: str) -> str:
@@ -204,10 +179,10 @@ def _maxima(w: LayerWriter, d: ROIPooling) -> None:
     last = w.emit("Transpose", [apart], perm=[0, 1, 3, 4, 2])
     pixels = w.emit("Reshape", [last, w.ints(-1, channels)])
 
-    rois = _rois(w)
+    rois = regions_of(w)
     rows = _windows(w, d, rois, (2, 4), height, (-1, d.pooled[0], 1))
     columns = _windows(w, d, rois, (1, 3), width, (-1, 1, d.pooled[1]))
-    first = w.emit("Mul", [_image(w, rois, 3), w.ints(len(tables))])
+    first = w.emit("Mul", [image_of(w, rois, 3), w.ints(len(tables))])
     line = w.emit("Add", [first, w.emit("Mul", [rows.level, w.ints(levels[1])])])
     table = w.emit("Mul", [w.emit("Add", [line, columns.level]), w.ints(height)])
     found = []
@@ -278,110 +253,3 @@ def _windows(
         for place in (begin, last)
     ]
     return _Windows(held[0], held[1], level, w.emit("Greater", [length, w.ints(0)]))
-
-
-def _corners(w: LayerWriter, d: ROIAlign) -> None:
-    """Samples at the corners of the cells."""
-    rois, sizes = _rois(w), _sizes(w)
-    rows = _points(w, d, rois, 1, sizes.height)
-    columns = _points(w, d, rois, 0, sizes.width)
-    w.top("Transpose", [_sampled(w, rois, rows, columns, sizes)], perm=[0, 3, 1, 2])
-
-
-def _means(w: LayerWriter, d: ROIAlign) -> None:
-    """The means of `sampling_ratio`^2 samples for each cell."""
-    if d.sampling_ratio == 0:
-        raise w.refusal(
-            "its number of samples follows from the size of each region, and onnxruntime has RoiAlign "
-            "up to opset 21; write that or a lower one"
-        )
-    rois, sizes = _rois(w), _sizes(w)
-    rows = _means_points(w, d, rois, 1, sizes.height)
-    columns = _means_points(w, d, rois, 0, sizes.width)
-    samples = w.emit("Transpose", [_sampled(w, rois, rows, columns, sizes)], perm=[0, 3, 1, 2])
-    side = [d.sampling_ratio] * 2
-    w.top("AveragePool", [samples], kernel_shape=side, strides=side)
-
-
-def _sampled(w: LayerWriter, rois: str, rows: _Points, columns: _Points, sizes: _Sizes) -> str:
-    """Samples (R, rows, columns, C), each from the four pixels around it."""
-    channels = w.bottom_dims[0][1]
-    assert isinstance(channels, int)
-    last = w.emit("Transpose", [w.bottoms[0]], perm=[0, 2, 3, 1])
-    pixels = w.emit("Reshape", [last, w.ints(-1, channels)])
-    first = w.emit("Mul", [_image(w, rois, 3), w.emit("Mul", [sizes.height, sizes.width])])
-    parts = []
-    for row, height in rows.sides:
-        line = w.emit("Add", [first, w.emit("Mul", [row, sizes.width])])
-        for column, width in columns.sides:
-            value = w.emit("Gather", [pixels, w.emit("Add", [line, column])], axis=0)
-            share = w.emit("Unsqueeze", [w.emit("Mul", [height, width]), w.ints(3)])
-            parts.append(w.emit("Mul", [value, share]))
-    return w.emit("Sum", parts)
-
-
-class _Points(NamedTuple):
-    """Samples on one axis: the pixel before and the pixel behind each, and what each counts."""
-
-    sides: tuple[tuple[str, str], tuple[str, str]]
-
-
-def _points(w: LayerWriter, d: ROIAlign, rois: str, axis: int, size: str) -> _Points:
-    """Where a region's samples lie on one axis (cascade-rcnn's roi_align_layer.cpp)."""
-    number = d.pooled[1 - axis]
-    first = w.emit("Gather", [rois, w.ints(1 + axis)], axis=1)
-    last = w.emit("Gather", [rois, w.ints(3 + axis)], axis=1)
-    whole = w.emit("Add", [w.emit("Sub", [last, first]), w.number(1)])
-    pad = w.emit("Mul", [whole, w.number(d.pad_ratio)])
-    scale, half = w.number(d.spatial_scale), w.number(0.5)
-    start = w.emit("Sub", [w.emit("Mul", [w.emit("Sub", [first, pad]), scale]), half])
-    end = w.emit("Sub", [w.emit("Mul", [w.emit("Add", [last, pad]), scale]), half])
-    extent = w.emit("Sub", [end, start])
-    step = w.emit("Div", [extent, w.number(number - 1)])
-    index = w.constant(np.arange(number, dtype=np.float32))
-    at = w.emit("Add", [start, w.emit("Mul", [index, step])])
-    edge = w.emit("Sub", [w.emit("Cast", [size], to=TensorProto.FLOAT), half])
-    inside = w.emit("And", [
-        w.emit("GreaterOrEqual", [at, w.number(-0.5)]), w.emit("LessOrEqual", [at, edge]),
-    ])  # fmt: skip
-    inside = w.emit("And", [inside, w.emit("Greater", [extent, w.number(0)])])
-    most = w.emit("Sub", [edge, half])
-    return _shares(w, at, inside, most, w.ints(-1, number, 1) if axis else w.ints(-1, 1, number))
-
-
-def _means_points(w: LayerWriter, d: ROIAlign, rois: str, axis: int, size: str) -> _Points:
-    """Where a region's samples lie on one axis, `sampling_ratio` of them in each cell."""
-    cells, ratio = d.pooled[1 - axis], d.sampling_ratio
-    start, end = (
-        w.emit("Mul", [w.emit("Gather", [rois, w.ints(corner)], axis=1), w.number(d.spatial_scale)])
-        for corner in (1 + axis, 3 + axis)
-    )
-    extent = w.emit("Max", [w.emit("Sub", [end, start]), w.number(1)])
-    step = w.emit("Div", [extent, w.number(cells)])
-    within = (np.arange(ratio) + 0.5) / ratio
-    index = (np.arange(cells)[:, None] + within).reshape(-1).astype(np.float32)
-    at = w.emit("Add", [start, w.emit("Mul", [w.constant(index), step])])
-    whole = w.emit("Cast", [size], to=TensorProto.FLOAT)
-    inside = w.emit("And", [
-        w.emit("GreaterOrEqual", [at, w.number(-1)]), w.emit("LessOrEqual", [at, whole]),
-    ])  # fmt: skip
-    number = cells * ratio
-    most = w.emit("Sub", [whole, w.number(1)])
-    return _shares(w, at, inside, most, w.ints(-1, number, 1) if axis else w.ints(-1, 1, number))
-
-
-def _shares(w: LayerWriter, at: str, inside: str, most: str, shape: str) -> _Points:
-    """The pixels around places on an axis whose last pixel is `most`, and what each counts."""
-    counts = w.emit("Cast", [inside], to=TensorProto.FLOAT)
-    held = w.emit("Max", [w.emit("Min", [at, most]), w.number(0)])
-    low = w.emit("Floor", [held])
-    high = w.emit("Min", [w.emit("Add", [low, w.number(1)]), most])
-    share = w.emit("Sub", [held, low])
-    other = w.emit("Sub", [w.number(1), share])
-
-    def side(pixel: str, part: str) -> tuple[str, str]:
-        place = w.emit("Cast", [pixel], to=TensorProto.INT64)
-        weight = w.emit("Mul", [part, counts])
-        return w.emit("Reshape", [place, shape]), w.emit("Reshape", [weight, shape])
-
-    return _Points((side(low, other), side(high, share)))

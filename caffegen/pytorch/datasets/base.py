@@ -32,6 +32,8 @@ class LayerDataset(Dataset[Item]):
         root: str | os.PathLike[str] = ".",
         seed: int = 0,
     ) -> None:
+        if seed < 0:
+            raise CaffegenError(f"the seed is {seed}; a seed is not below 0")
         self.name = definition.name
         self.tops: tuple[str, ...] = tuple(definition.layer.top)
         self.batch_size = definition.batch_size

@@ -32,7 +32,7 @@ def check(text: str, title: str, tensors: Mapping[str, Tensor], module: CaffeMod
     model.eval()
     module.eval()
     specs = [spec for spec in module._inputs if not spec.optional]
-    if any(spec.shape is None for spec in specs) or module.training:
+    if any(spec.shape is None for spec in specs):
         return
     expected, found = _run_both(module, model, specs)
     for name, tensor in expected.items():
@@ -57,7 +57,14 @@ def _run_both(
             inputs = _inputs(module, specs, shapes)
             expected = _seeded(module, inputs)
         module.reset()
-        found = _seeded(model, inputs)
+        try:
+            found = _seeded(model, inputs)
+        except Exception as error:
+            why = str(error).strip().partition("\n")[0]
+            raise CaffegenError(
+                f"the source written for this net does not run ({type(error).__name__}: {why}); "
+                "nothing is written, `-o model.pt2` keeps the net as it is"
+            ) from error
     return expected, found if isinstance(found, dict) else dict.fromkeys(expected, found)
 
 

@@ -12,7 +12,7 @@ from .items import Block, Item, Key, Leaf
 from .joins import value_text
 from .layout import Segment, lay_out
 from .names import Names, comment
-from .parameters import MISSING, annotation
+from .parameters import MISSING, annotation, same
 from .runs import compress
 from .text import Bracketed, Text, render
 
@@ -118,7 +118,7 @@ def item_text(key: Key, item: Item, bound: Bound, *, comments: bool = False) -> 
         text = _value(bound, key, name, value)
         if name in form.positional:
             parts.append(Text(text))
-        elif (key, name) in bound or not _same(value, form.defaults.get(name, MISSING)):
+        elif (key, name) in bound or not same(value, form.defaults.get(name, MISSING)):
             parts.append(Text(f"{name}={text}"))
     note = comment(item.layer) if comments else ""
     return Bracketed(f"{item.call.kind}(", parts, comment=note)
@@ -139,10 +139,6 @@ def call_text(definition: ClassDef, args: Mapping[str, str]) -> Text:
 def _value(bound: Bound, key: Key, name: str, value: Any) -> str:
     param = bound.get((key, name))
     return value_text(value) if param is None else param.name
-
-
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
 
 
 def net_code(

@@ -51,8 +51,8 @@ class _Forward:
         }  # fmt: skip
         self.names = Names(_TAKEN | set(inputs.values()))
         self.variables = dict(inputs)
-        # what is written where it is used, with the item that makes it
-        self.pending: dict[int, tuple[str, Item]] = {}
+        # what is written where it is used, with the item that makes it and the variables in it
+        self.pending: dict[int, tuple[str, Item, frozenset[str]]] = {}
         self.reads: dict[int, int] = {}
         self.readers: dict[int, Segment] = {}
         for segment in segments:
@@ -96,6 +96,7 @@ class _Forward:
                 if value in self.pending:
                     self.settle(value)
             piece = self.expression(segment, values)
+        used = self.used(values)
         for value in values:
             self.pending.pop(value, None)
             self.reads[value] -= 1
@@ -104,7 +105,7 @@ class _Forward:
             self.returned = True
             return
         if self.waits(segment, piece):
-            self.pending[segment.outputs[0]] = (piece.flat, segment.items[-1][1])
+            self.pending[segment.outputs[0]] = (piece.flat, segment.items[-1][1], used)
             return
         self.assign(segment, values, piece)
 
@@ -155,18 +156,29 @@ class _Forward:
         item = segment.items[-1][1]
         return "part" if len(segment.outputs) > 1 else "y" if isinstance(item, Join) else "out"
 
+    def used(self, values: Sequence[int]) -> frozenset[str]:
+        """The variables that stand where these values are written."""
+        found: set[str] = set()
+        for value in values:
+            if value in self.pending:
+                found |= self.pending[value][2]
+            else:
+                found.add(self.variables[value])
+        return frozenset(found)
+
     def free(self, values: Sequence[int], taken: Sequence[str]) -> str:
         """The variable of a value that is not read again."""
+        kept = {*taken, *(name for _, _, names in self.pending.values() for name in names)}
         for value in values:
             name = self.variables.get(value, "")
             others = [v for v, n in self.variables.items() if n == name and self.reads.get(v)]
-            if name.isidentifier() and name not in taken and not others:
+            if name.isidentifier() and name not in kept and not others:
                 return name
         return ""
 
     def settle(self, value: int) -> None:
         """Give a waiting expression a variable of its own."""
-        text, _ = self.pending.pop(value)
+        text, _, _ = self.pending.pop(value)
         maker = next(s for s in self.segments if value in s.outputs)
         name = self.names.take(self.wanted(maker))
         self.variables[value] = name
@@ -175,7 +187,7 @@ class _Forward:
     def operand(self, value: int, *, bracket: bool) -> str:
         if value not in self.pending:
             return self.variables[value]
-        text, item = self.pending[value]
+        text, item, _ = self.pending[value]
         if bracket and isinstance(item, Join) and is_operator(item.form):
             return f"({text})"
         return text

@@ -12,7 +12,7 @@ from .names import Names
 if TYPE_CHECKING:
     from .classes import ClassDef, Param
 
-__all__ = ["MISSING", "annotation", "name_params"]
+__all__ = ["MISSING", "annotation", "name_params", "same"]
 
 MISSING: Any = object()
 _CHANNELS = frozenset({
@@ -35,7 +35,7 @@ def name_params(definition: ClassDef) -> None:
             wanted = _channels(param, wide, operands, definition, joined=joined)
         param.name = names.take(wanted)
         usual = _usual(place, param.arg)
-        if usual is not MISSING and any(_same(usual, value) for value in param.column):
+        if usual is not MISSING and any(same(usual, value) for value in param.column):
             param.default = usual
     definition.params.sort(key=lambda param: param.default is not MISSING)
 
@@ -75,7 +75,8 @@ def _usual(place: Any, arg: str) -> Any:
     return MISSING
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two arguments are written alike; True is no 1 here."""
     return type(one) is type(other) and bool(one == other)
 
 

@@ -28,6 +28,8 @@ def upsample(module: nn.Upsample, _training: bool) -> Written:
 @writes("Interp")
 def interp(module: Any, _training: bool) -> Result:
     """From corner to corner."""
+    if module.like_bottom:
+        return "its size is that of another blob"
     if module.nearest:
         return "it takes the nearest pixel from corner to corner, which torch.nn does not"
     args = {

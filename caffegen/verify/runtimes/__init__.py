@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caffegen.errors import CaffegenError
@@ -30,11 +31,17 @@ class CannotRun(CaffegenError):
 
 
 class Job(NamedTuple):
-    """What is run: the net, its inputs by blob name, and the device for those who know devices."""
+    """What is run: the net, its inputs by blob name, and the device for those who know devices.
+
+    `known` are the blobs of the runtime named `reference`, for one that lacks single layers and
+    goes on behind them.
+    """
 
     net: Net
     inputs: Mapping[str, Any]
     device: str = "cpu"
+    known: Mapping[str, Any] = MappingProxyType({})
+    reference: str = ""
 
 
 class Outcome(NamedTuple):

@@ -1,14 +1,16 @@
 """A net as OpenCV 4's Caffe importer has to be told it, where it takes the forks' words otherwise.
 
 What it deviates in and what can be said exactly in other words is said so; the weights stay as they are.
-A layer that it would compute to something else whatever it is told is left out, and all behind it.
+A layer that it lacks, or would compute to something else whatever it is told, is left out; what reads
+such a layer is given another runtime's values where they are known, else it is left out too.
 Unknown numbers reach OpenCV's layers by their names, which is how these are given what its schema of
 Caffe's fields lacks; the sign of such a number is lost on the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caffegen.schema import message_type
@@ -23,13 +25,18 @@ __all__ = ["Accent", "in_its_accent"]
 
 # MVN's default, which is too small to matter where it is added
 _MVN_EPS = round_float(1e-9)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+# layers without bottoms that are not the place of a net's inputs
+_MAKE_VALUES = ("DummyData", "Parameter")
 
 
 class Accent(NamedTuple):
     """The layers that OpenCV is told of, what was put in other words, and why layers are left out.
 
     `left_out` has the reason for each layer that is left out itself, and not for those behind it;
-    `kept` names the layers that are told, `computed` says that they are more than inputs.
+    `kept` names the layers that are told, `computed` says that they are more than inputs. `given`
+    has the blobs in whose place another runtime's values are read, by the name of their input;
+    `unread` names inputs that are not told, since nothing that is told reads them.
     """
 
     net: Message
@@ -37,6 +44,8 @@ class Accent(NamedTuple):
     left_out: dict[str, str]
     kept: frozenset[str]
     computed: bool
+    given: dict[str, str]
+    unread: frozenset[str]
 
 
 class _Unspeakable(Exception):
@@ -44,7 +53,7 @@ class _Unspeakable(Exception):
 
 
 class _Said(NamedTuple):
-    """The layers that stand for one, and the change in words."""
+    """The layers that stand for one, and the change in words, if there is one."""
 
     layers: list[Message]
     change: str
@@ -54,34 +63,97 @@ class _Said(NamedTuple):
 _Rule = Callable[["Node", Any], "_Said | None"]
 
 
-def in_its_accent(net: Net) -> Accent:
-    """The net as OpenCV reads it right, layer by layer."""
+def in_its_accent(
+    net: Net, lacks: Collection[str] = (), known: Mapping[str, Any] = _NOTHING
+) -> Accent:
+    """The net as OpenCV reads it right, layer by layer.
+
+    `lacks` are the types of layers that it has not; `known` has another runtime's values of blobs.
+    """
     layers: list[Message] = []
     changes: dict[str, None] = {}
     left_out: dict[str, str] = {}
     kept: set[str] = set()
     silent: set[int] = set()
+    given: dict[str, str] = {}
     for node in net.graph.nodes:
-        if any(id(value) in silent for value in node.inputs):
+        unsaid = [value for value in node.inputs if value is not None and id(value) in silent]
+        if any(net.graph.final.get(v.name) is not v or v.name not in known for v in unsaid):
             silent.update(id(value) for value in node.outputs)
             continue
-        rule = _RULES.get(node.type)
         try:
-            said = rule(node, node.definition) if rule is not None and node.definition else None
+            said = _say(node, lacks)
         except _Unspeakable as reason:
             left_out[node.name] = f"`{node.name}` ({node.type}): {reason}"
             silent.update(id(value) for value in node.outputs)
             continue
+        for value in unsaid:
+            if value.name not in given.values():
+                given[f"{value.name}/known"] = value.name
+                layers.append(_input(f"{value.name}/known", known[value.name].shape))
         kept.add(node.name)
-        if said is None:
-            layers.append(_readable(node.message))
-        else:
-            layers.extend(_readable(layer) for layer in said.layers)
+        renamed = {value.name: f"{value.name}/known" for value in unsaid}
+        layers.extend(_reading(_readable(layer), renamed) for layer in said.layers)
+        if said.change:
             changes[said.change] = None
+    computed = any(layer.bottom for layer in layers)
+    layers, unread = _without_unread(layers)
     whole = net.message.shallow_copy()
     whole.set("layer", layers)
-    computed = any(layer.bottom for layer in layers)
-    return Accent(whole, tuple(changes), left_out, frozenset(kept), computed)
+    return Accent(
+        whole, tuple(changes), left_out, frozenset(kept), computed, given, frozenset(unread)
+    )
+
+
+def _without_unread(layers: list[Message]) -> tuple[list[Message], set[str]]:
+    """The layers without the inputs that none of them reads, on which OpenCV stops; their names."""
+    read = {bottom for layer in layers for bottom in layer.bottom}
+    found: list[Message] = []
+    unread: set[str] = set()
+    for layer in layers:
+        tops = list(layer.top)
+        kept = [index for index, top in enumerate(tops) if top in read]
+        if layer.type != "Input" or len(kept) == len(tops):
+            found.append(layer)
+            continue
+        unread.update(top for top in tops if top not in read)
+        shapes = list(layer.input_param.shape)
+        # one shape for all tops, or one for each
+        found += [
+            _input(tops[index], shapes[index if len(shapes) > 1 else 0].dim)
+            for index in kept
+            if shapes
+        ]
+    return found, unread
+
+
+def _say(node: Node, lacks: Collection[str]) -> _Said:
+    """The layer in words that OpenCV takes; raises _Unspeakable where there are none."""
+    rule = _RULES.get(node.type)
+    said = rule(node, node.definition) if rule is not None and node.definition else None
+    if said is not None:
+        return said
+    if node.type in lacks:
+        if node.bottom or node.type in _MAKE_VALUES:
+            raise _Unspeakable("OpenCV has no such layer")
+        inputs = [(value.name, value.shape) for value in node.outputs if value.shape is not None]
+        return _Said([_input(*row) for row in inputs], f"{node.type} as Input")
+    return _Said([node.message], "")
+
+
+def _input(blob: str, shape: Iterable[int]) -> Message:
+    dims = " ".join(f"dim: {size}" for size in shape)
+    layer = _layer(f'type: "Input" input_param {{ shape {{ {dims} }} }}')
+    layer.set("name", blob)
+    layer.set("top", [blob])
+    return layer
+
+
+def _reading(layer: Message, names: Mapping[str, str]) -> Message:
+    """The layer with bottoms under other names; `layer` is this module's own."""
+    if any(bottom in names for bottom in layer.bottom):
+        layer.set("bottom", [names.get(bottom, bottom) for bottom in layer.bottom])
+    return layer
 
 
 def _readable(layer: Message) -> Message:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from caffegen.analysis.sharing import param_owners
 from caffegen.errors import MissingExtra
-from caffegen.text import print_message
+from caffegen.schema import message_type
+from caffegen.text import parse, print_message, printable
+from caffegen.weights.identify import HDF5_MAGIC
+from caffegen.weights.mapped import map_file
 
 from . import CannotRun, Job, Outcome
 from .accent import Accent, in_its_accent
@@ -18,6 +25,12 @@ if TYPE_CHECKING:
     from caffegen.net import Node
 
 __all__ = ["run", "version"]
+
+_ONE_LAYER = (
+    'layer {{ name: "x" type: "Input" top: "x" '
+    "input_param {{ shape {{ dim: 1 dim: 1 dim: 1 dim: 1 }} }} }}\n"
+    'layer {{ name: "layer" type: {} bottom: "x" top: "y" }}\n'
+)
 
 
 def version() -> str:
@@ -32,15 +45,54 @@ def version() -> str:
 
 
 def run(job: Job) -> Outcome:
-    """Every blob whose last maker is a layer with one top; layers are not fused, so that each shows."""
-    import cv2
+    """Every blob whose last maker is a layer with one top; layers are not fused, so that each shows.
 
+    What reads a layer that OpenCV lacks is given the values that the job knows, and goes on.
+    """
     if job.net.phase != "TEST":
         raise CannotRun("OpenCV runs nets in the TEST phase alone")
-    accent = in_its_accent(job.net)
-    if accent.left_out and not accent.computed:
-        raise CannotRun("; ".join(accent.left_out.values()))
-    imported, note = _read(job.net, accent)
+    names = [*job.net.graph.final, *(node.name for node in job.net.graph.nodes)]
+    if any(printable(name) != name for name in names):
+        raise CannotRun("OpenCV's Python module takes no names that are not UTF-8")
+    with _quiet():
+        return _run_what_it_has(job)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """OpenCV writes to stderr what it throws as well."""
+    from cv2.utils import logging
+
+    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
+
+
+def _run_what_it_has(job: Job) -> Outcome:
+    lacks = {node.type for node in job.net.graph.nodes if _lacks(node.type)}
+    accent = in_its_accent(job.net, lacks, job.known)
+    if not accent.computed:
+        reasons = "; ".join(accent.left_out.values())
+        raise CannotRun(reasons or "the net has no layer that computes anything")
+    if not accent.given:
+        return _run(job, accent)
+    try:
+        return _run(job, accent)
+    except CannotRun:
+        # what stands in front of the layers that it lacks
+        accent = in_its_accent(job.net, lacks)
+        if not accent.computed:
+            raise
+        return _run(job, accent)
+
+
+def _run(job: Job, accent: Accent) -> Outcome:
+    import cv2
+
+    _need_weights(job.net, accent.kept)
+    imported, note = _read(job, accent)
     imported.enableFusion(False)
     imported.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
     imported.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
@@ -56,8 +108,10 @@ def run(job: Job) -> Outcome:
     makers = {name: layer for name, layer in makers.items() if layer in there}
     if not makers:
         raise CannotRun("OpenCV has no layer with one top that the net has too")
+    given = {name: job.known[blob] for name, blob in accent.given.items()}
+    inputs = {name: array for name, array in job.inputs.items() if name not in accent.unread}
     try:
-        for name, array in job.inputs.items():
+        for name, array in {**inputs, **given}.items():
             imported.setInput(array, name)
         names = list(dict.fromkeys(makers.values()))
         arrays = dict(zip(names, imported.forward(names), strict=True))
@@ -73,6 +127,31 @@ def run(job: Job) -> Outcome:
             array = _without_filling(array)
         blobs[blob] = array
     return Outcome(blobs, note)
+
+
+def _need_weights(net: Net, kept: Collection[str]) -> None:
+    """Refuse layers that have none of their blobs: OpenCV reads them all the same, and crashes."""
+    held = net.weights.blobs if net.weights is not None else {}
+    for node in net.graph.nodes:
+        has_blobs = node.definition is not None and node.definition.blobs
+        if has_blobs and node.name in kept and not held.get(node.name):
+            raise CannotRun(f"layer `{node.name}` has no weights")
+
+
+@cache
+def _lacks(kind: str) -> bool:
+    """Whether OpenCV has no layer of a type, which it says when it is to make one."""
+    import cv2
+    import numpy as np
+
+    if kind == "Input":
+        return False
+    data = _ONE_LAYER.format(json.dumps(kind)).encode()
+    try:
+        cv2.dnn.readNetFromCaffe(np.frombuffer(data, np.uint8)).getLayer("layer")
+    except cv2.error as error:
+        return "Can't create layer" in _reason(error)
+    return False
 
 
 def _called(node: Node, there: Collection[str]) -> str:
@@ -102,12 +181,13 @@ def _without_filling(rows: Any) -> Any:
     return rows[: rows.any(1).nonzero()[0].max(initial=-1) + 1]
 
 
-def _read(net: Net, accent: Accent) -> tuple[Any, str]:
+def _read(job: Job, accent: Accent) -> tuple[Any, str]:
     """The user's own files where they can be taken as they are, else what OpenCV takes for them."""
     import cv2
 
+    net, reference = job.net, job.reference
     own = _own_files(net)
-    if own is not None and not accent.changes and not accent.left_out:
+    if own is not None and not (accent.changes or accent.left_out or accent.unread):
         try:
             return cv2.dnn.readNetFromCaffe(*own), "read the files as they are"
         except cv2.error:
@@ -120,35 +200,49 @@ def _read(net: Net, accent: Accent) -> tuple[Any, str]:
             file.write(print_message(accent.net))
         if own is not None:
             try:
-                return cv2.dnn.readNetFromCaffe(prototxt, own[1]), _note(accent)
+                return cv2.dnn.readNetFromCaffe(prototxt, own[1]), _note(accent, reference)
             except cv2.error:
                 pass
         if net.weights is not None:
             net.save(caffemodel=caffemodel)
         paths = (prototxt, caffemodel) if net.weights is not None else (prototxt,)
         try:
-            return cv2.dnn.readNetFromCaffe(*paths), _note(accent)
+            return cv2.dnn.readNetFromCaffe(*paths), _note(accent, reference)
         except cv2.error as error:
             raise CannotRun(_reason(error)) from error
 
 
-def _note(accent: Accent) -> str:
+def _note(accent: Accent, reference: str) -> str:
     told = "read the net as caffegen writes it"
     if accent.changes:
         told = f"read in its own accent: {'; '.join(accent.changes)}"
-    if accent.left_out:
-        told += f"; left out with all behind it: {'; '.join(accent.left_out.values())}"
-    return told
+    if not accent.left_out:
+        return told
+    reasons = "; ".join(accent.left_out.values())
+    if not accent.given:
+        return f"{told}; left out with all behind it: {reasons}"
+    given = ", ".join(f"`{blob}`" for blob in accent.given.values())
+    return f"{told}; left out: {reasons}; behind them it read {reference}'s {given}"
 
 
 def _own_files(net: Net) -> tuple[str, str] | None:
-    """Prototxt and caffemodel, where the net is the whole of one of each."""
+    """Prototxt and caffemodel, where the net is the whole of one of each.
+
+    OpenCV reads no HDF5 and says nothing of it, and knows no weights that layers share.
+    """
     sources = net.weights.sources if net.weights is not None else ()
     if net.source is None or len(sources) != 1 or not os.path.exists(net.source.path):
         return None
-    whole = len(net.message.layer) == len(net.graph.nodes) and not any(
-        layer.has("include") or layer.has("exclude") for layer in net.message.layer
-    )
+    is_hdf5 = bytes(map_file(sources[0]).buffer[: len(HDF5_MAGIC)]) == HDF5_MAGIC
+    if is_hdf5 or param_owners(net.graph):
+        return None
+    # at a path that is no UTF-8 OpenCV 4.14 ends the process
+    if any(printable(path) != path for path in (net.source.path, *sources)):
+        return None
+    # the net has the layers of one state, and OpenCV reads those of all
+    text = parse(net.source, message_type("NetParameter")).message
+    ruled = any(la.has("include") or la.has("exclude") for la in (*text.layer, *text.layers))
+    whole = len(net.message.layer) == len(net.graph.nodes) and not ruled
     return (net.source.path, sources[0]) if whole and not net.state.stages else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffegen.errors import CaffegenError, MissingExtra
+from caffegen.errors import MissingExtra
 
 from . import Job, Outcome
 
@@ -24,9 +24,7 @@ def run(job: Job) -> Outcome:
 
     from caffegen import pytorch
 
-    device = torch.device(job.device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise CaffegenError("there is no CUDA device on this machine; run without --device cuda")
+    device = pytorch.find_device(job.device)
     note = ""
     if device.type == "cuda":
         # TensorFloat-32 keeps 10 bits of mantissa and would show as a difference
@@ -37,4 +35,6 @@ def run(job: Job) -> Outcome:
     inputs = {name: torch.from_numpy(array.copy()).to(device) for name, array in job.inputs.items()}
     with torch.no_grad():
         blobs = module.run(inputs)
-    return Outcome({name: tensor.cpu().numpy() for name, tensor in blobs.items()}, note)
+    # a Parameter's top is the parameter itself, which asks for a gradient even here
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in blobs.items()}
+    return Outcome(arrays, note)
