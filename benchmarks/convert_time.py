@@ -16,11 +16,12 @@ from caffegen.analysis.fill import fill_params
 from caffegen.zoo import resnet, vgg
 
 
-def interleaved(works, outputs: str, times: int = 9) -> list[float]:
-    """The median time of each, measured in turn.
+def interleaved(works, outputs: str, times: int = 9) -> list[tuple[float, float]]:
+    """The median time and the least of each, measured in turn.
 
     The disk comes to rest before each turn and no file is written over (ext4 waits for it then);
-    each runs once uncounted, as what stood idle is slow at first.
+    each runs once uncounted, as what stood idle is slow at first. A turn lasts a tenth of a second
+    at least: short works run several times in it, and every run counts.
     """
 
     def fresh() -> None:
@@ -33,11 +34,14 @@ def interleaved(works, outputs: str, times: int = 9) -> list[float]:
             fresh()
             os.sync()
             work()
-            fresh()
-            start = time.perf_counter()
-            work()
-            spent[index].append(time.perf_counter() - start)
-    return [sorted(each)[len(each) // 2] for each in spent]
+            turn = 0.0
+            while turn < 0.1:
+                fresh()
+                start = time.perf_counter()
+                work()
+                spent[index].append(time.perf_counter() - start)
+                turn += spent[index][-1]
+    return [(sorted(each)[len(each) // 2], min(each)) for each in spent]
 
 
 def main() -> None:
@@ -65,10 +69,11 @@ def main() -> None:
 
         storages = ("link", "external", "embed")
         works = [copy, *(partial(convert, weights) for weights in storages)]
-        copied, *spent = interleaved(works, outputs)
-        print(f"{bare.name}: {size:,} bytes, cp {copied * 1e3:.0f} ms")
-        for weights, seconds in zip(storages, spent, strict=True):
-            print(f"load and convert, --weights {weights}, over cp: {seconds / copied:.3f}")
+        times = interleaved(works, outputs)
+        for name, (copied, *spent) in zip(("median", "least"), zip(*times), strict=True):
+            print(f"{bare.name}: {size:,} bytes, cp {copied * 1e3:.0f} ms ({name} of the runs)")
+            for weights, seconds in zip(storages, spent, strict=True):
+                print(f"  load and convert, --weights {weights}, over cp: {seconds / copied:.3f}")
 
 
 if __name__ == "__main__":

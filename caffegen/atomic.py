@@ -64,14 +64,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     if "\0" in path:
         raise FileError(path, "it can't be written: a path holds no zero bytes")
     target = os.path.realpath(path)
-    _check_target(path, target)
+    mode = _mode(target)
+    _check_target(path, target, mode)
     beside = os.path.join(os.path.dirname(target), f".caffegen-{secrets.token_hex(6)}.part")
     try:
         with _refusals(path, always=True):
             with open(beside, "xb"):
                 pass
-            if os.path.exists(target):
-                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+            if mode is not None:
+                os.chmod(beside, stat.S_IMODE(mode))
         with _refusals(path):
             yield beside
         with _refusals(path, always=True):
@@ -97,24 +98,31 @@ def _as_it_is(path: str, flags: int) -> int:
 
 def _is_special(path: str) -> bool:
     """Whether the path is a stream, a device or a pipe; renaming onto one would destroy it."""
-    if path.startswith(_STREAMS):
-        return True
+    mode = _mode(path)
+    return path.startswith(_STREAMS) or (mode is not None and not _is_ordinary(mode))
+
+
+def _is_ordinary(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _mode(path: str) -> int | None:
+    """The kind and the permissions of what the path leads to; None where there is nothing."""
     try:
-        mode = os.stat(path).st_mode
+        return os.stat(path).st_mode
     except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        return None
 
 
-def _check_target(path: str, target: str) -> None:
+def _check_target(path: str, target: str, mode: int | None) -> None:
     folder = os.path.dirname(target)
-    if not path or os.path.isdir(target) or path.endswith(os.sep):
+    if not path or path.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
         raise FileError(path, "it can't be written: it is a folder, not a file")
-    if _is_special(path):
+    if path.startswith(_STREAMS) or (mode is not None and not _is_ordinary(mode)):
         raise FileError(path, "it can't be written: it is a pipe or a device, this takes a file")
-    if not os.path.isdir(folder):
+    if mode is None and not os.path.isdir(folder):
         raise FileError(path, f"it can't be written: there is no folder `{folder}`")
-    if os.path.exists(target) and not os.access(target, os.W_OK):
+    if mode is not None and not os.access(target, os.W_OK):
         raise FileError(path, "it can't be written: it is read-only")
 
 

@@ -229,7 +229,7 @@ class Examined(NamedTuple):
 def examine(
     source: Source,
     *,
-    phase: str = "TEST",
+    phase: str | int = "TEST",
     stages: Sequence[str] = (),
     level: int = 0,
     given: Mapping[str, Shape] | None = None,
@@ -274,7 +274,7 @@ def refuse_other_kinds(source: Source, examined: Examined) -> None:
 def examine_message(
     message: Message,
     *,
-    phase: str,
+    phase: str | int,
     stages: Sequence[str],
     level: int,
     given: Mapping[str, Shape] | None,
@@ -297,7 +297,7 @@ def examine_message(
         message._values["layer"] = kept
         message._places.pop("layer", None)
     graph = build_graph(message.name, kept, report, nearest)
-    infer(graph, phase, report, given, found.forks)
+    infer(graph, state.phase, report, given, found.forks)
     return Examined(message, graph, state, report, obstacle)
 
 
@@ -358,7 +358,7 @@ def load(
     prototxt: str | os.PathLike[str],
     weights: Any = None,
     *,
-    phase: str = "TEST",
+    phase: str | int = "TEST",
     stages: Sequence[str] = (),
     level: int = 0,
     inputs: Mapping[str, Shape] | None = None,
@@ -366,6 +366,7 @@ def load(
 ) -> Net:
     """Load a net from a prototxt of any version, and its weights.
 
+    `phase` is `"TRAIN"` or `"TEST"`, or as in pycaffe `caffegen.TRAIN` or `caffegen.TEST`.
     `weights` is a path, several paths (later ones overwrite, as Caffe's do), or
     `{layer name: [arrays]}`. `inputs` gives or replaces shapes of input and data blobs by name.
     `dialect` names the Caffe that the net is for (`ssd`, `intel`, ... or `bvlc`), where its own
@@ -384,7 +385,7 @@ def loads(
     text: str | Message | Any,
     weights: Any = None,
     *,
-    phase: str = "TEST",
+    phase: str | int = "TEST",
     stages: Sequence[str] = (),
     level: int = 0,
     inputs: Mapping[str, Shape] | None = None,

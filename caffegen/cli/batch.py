@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import click
 
+from caffegen.atomic import atomic_write
 from caffegen.errors import CaffegenError
 
 __all__ = ["Job", "Outcome", "convert_all", "pair_weights", "plan"]
@@ -20,11 +22,15 @@ _TAILS = ("_deploy", "-deploy", "_test", "_train_val", "_train_test", "_inferenc
 
 
 class Job(NamedTuple):
-    """One net, its weights if any were found, and the file to write."""
+    """One net, its weights if any were found, and the file to write.
+
+    `record` is the file that says how the folder's nets are converted.
+    """
 
     prototxt: str
     weights: str | None
     output: str
+    record: str
 
 
 class Outcome(NamedTuple):
@@ -66,12 +72,12 @@ def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
     if not files:
         raise click.UsageError("no prototxt was found")
     shared = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files])
+    record = os.path.join(folder, f".caffegen{suffix}.txt")
     jobs = []
     for path in files:
         inside = os.path.relpath(os.path.abspath(path), shared)
-        jobs.append(
-            Job(path, pair_weights(path), os.path.join(folder, inside.rsplit(".", 1)[0] + suffix))
-        )
+        output = os.path.join(folder, inside.rsplit(".", 1)[0] + suffix)
+        jobs.append(Job(path, pair_weights(path), output, record))
     taken: dict[str, str] = {}
     for job in jobs:
         other = taken.setdefault(job.output, job.prototxt)
@@ -84,10 +90,23 @@ def _is_current(job: Job) -> bool:
     """Whether the output is there and newer than all that it is made from."""
     try:
         made = os.stat(job.output).st_mtime_ns
-        sources = [job.prototxt, *([job.weights] if job.weights else [])]
+        sources = [job.prototxt, job.record, *([job.weights] if job.weights else [])]
         return all(os.stat(source).st_mtime_ns <= made for source in sources)
     except OSError:
         return False
+
+
+def _note_options(record: str, options: str) -> None:
+    """Keep how a folder's nets are converted in a file, which is newer than what was made otherwise.
+
+    What a run that was ended halfway did not come to is then still to be done.
+    """
+    with contextlib.suppress(OSError), open(record, encoding="utf-8") as file:
+        if file.read() == options:
+            return
+    os.makedirs(os.path.dirname(record) or ".", exist_ok=True)
+    with atomic_write(record) as file:
+        file.write(options)
 
 
 def _run(job: Job, convert: Callable[[Job], str]) -> Outcome:
@@ -113,10 +132,16 @@ def _result(future: Future[Outcome], job: Job) -> Outcome:
         return Outcome(job, "failed", told)
 
 
-def convert_all(jobs: Sequence[Job], convert: Callable[[Job], str], workers: int) -> int:
-    """Run all jobs, print the table and give the exit code; `convert` must be picklable."""
+def convert_all(
+    jobs: Sequence[Job], convert: Callable[[Job], str], workers: int, options: str
+) -> int:
+    """Run all jobs, print the table and give the exit code; `convert` must be picklable.
+
+    `options` says all that `convert` goes by: what was made by others is made again.
+    """
     from caffegen.cli.progress import amount
 
+    _note_options(jobs[0].record, options)
     outcomes: list[Outcome] = []
     with amount("converting", len(jobs), unit="nets") as advance:
         if workers > 1:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from caffegen import __version__
+
 from .schema_options import add_schemas, own_plugins, own_protos, schema_options
 from .state_options import state_options
 from .targets import TARGETS, Settings, target_of
@@ -93,8 +95,8 @@ def command(
     are matched by layer name, and what does not match is reported.
 
     With a folder as output (`-o out/`) every argument is a prototxt, a folder or a glob: each net
-    is paired with the weights of its name, failures are passed over, what is up to date is left
-    alone, and a table ends it.
+    is paired with the weights of its name, failures are passed over, what is up to date (newer than
+    net and weights, and made with the same options) is left alone, and a table ends it.
     """
     from caffegen.cli.paths import parse_shapes
 
@@ -117,7 +119,8 @@ def command(
         if more:
             raise click.UsageError("a folder's weights are found by name; leave out -w")
         found = plan([prototxt, *caffemodel], output, suffix)
-        sys.exit(convert_all(found, partial(_convert_job, request), jobs))
+        options = f"caffegen {__version__}\n{request!r}\n"
+        sys.exit(convert_all(found, partial(_convert_job, request), jobs, options))
     target_of(output)
     files = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
     told = _convert(prototxt, files, output, request)

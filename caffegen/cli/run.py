@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -90,7 +90,7 @@ def command(
     from caffegen.errors import CaffegenError
     from caffegen.loader import load
     from caffegen.pytorch import build
-    from caffegen.pytorch.preprocess import image_sizes, only_input
+    from caffegen.pytorch.preprocess import image_sizes, only_input, unread_inputs
 
     caffemodel, given = _split(files)
     paths = _find(given)
@@ -104,8 +104,9 @@ def command(
         raise CaffegenError(
             f"the layer `{layer.name}` has weights; give a CAFFEMODEL before what is to be run"
         )
-    wanted = _Wanted(net, blobs, top, labels, labels_file or "")
     blob, shape = only_input(net)
+    unread = unread_inputs(net, blob)
+    wanted = _Wanted(net, blobs, unread, top, labels, labels_file or "")
     reader = _Reader(blob, shape, mean, scale, std=std, rgb=rgb)
     sizes = image_sizes(net, shape)
     # a detector that reads the image's size takes one image
@@ -115,6 +116,8 @@ def command(
     with amount("running", len(paths), unit="files") as progress:
         for items in _batches(reader.items(paths, progress), batch):
             values = {blob: np.stack([item.values for item in items]), **sizes}
+            for name, size in unread.items():
+                values[name] = np.zeros((len(items), *size), np.float32)
             results += wanted.describe(items, _forward(module, values, wanted.blobs, device))
     if form == "json":
         import json
@@ -278,6 +281,7 @@ class _Wanted:
         self,
         net: Net,
         blobs: Sequence[str],
+        unread: Collection[str],
         top: int | None,
         labels: Sequence[str] | None,
         labels_file: str,
@@ -286,7 +290,8 @@ class _Wanted:
         for name in blobs:
             if name not in known:
                 raise click.UsageError(_no_blob(name, list(known)))
-        self.blobs = list(blobs) or [value.name for value in net.graph.outputs]
+        ends = [value.name for value in net.graph.outputs if value.name not in unread]
+        self.blobs = list(blobs) or ends
         self.top = top or _TOP
         self.labels = labels
         self.labels_file = labels_file

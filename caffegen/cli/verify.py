@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+def _finite(_context: click.Context, option: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which the range lets in."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no bound", param=option)
+    return value
+
+
 @click.command("verify")
 @click.argument("prototxt", type=click.Path())
 @click.argument("caffemodel", nargs=-1, type=click.Path())
 @click.option("--runtime", "runtimes", multiple=True, metavar="NAME",
               help="torch, onnxruntime, opencv or pycaffe; may be repeated (the first three).")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the input.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=1e-4, show_default=True,
+@click.option("--tolerance", type=click.FloatRange(min=0), callback=_finite, default=1e-4, show_default=True,
               help="Largest difference over the blob's largest magnitude.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu, cuda.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)

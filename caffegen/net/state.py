@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from caffegen.diagnostics import Report
@@ -10,6 +10,8 @@ from caffegen.errors import CaffegenError
 from caffegen.text import Message
 
 __all__ = ["NetState", "filter_layers", "state_of"]
+
+_PHASES: Mapping[str | int, str] = {"TRAIN": "TRAIN", "TEST": "TEST", 0: "TRAIN", 1: "TEST"}
 
 
 class NetState(NamedTuple):
@@ -20,16 +22,17 @@ class NetState(NamedTuple):
     stages: tuple[str, ...] = ()
 
 
-def state_of(net: Message, phase: str, level: int, stages: Collection[str]) -> NetState:
+def state_of(net: Message, phase: str | int, level: int, stages: Collection[str]) -> NetState:
     """The caller's phase and level with the stages of the file and the caller's (net.cpp, Net::Net).
 
-    CaffegenError for a phase that Caffe does not have.
+    A phase is its word or, as in pycaffe, its number: CaffegenError for any other.
     """
-    if phase not in ("TRAIN", "TEST"):
+    word = _PHASES.get(phase)
+    if word is None:
         raise CaffegenError(f"`{phase}` is no phase; there are `TRAIN` and `TEST`")
     if isinstance(stages, str):
         stages = (stages,)
-    return NetState(phase, level, (*net.state.stage, *stages))
+    return NetState(word, level, (*net.state.stage, *stages))
 
 
 def filter_layers(net: Message, state: NetState, report: Report) -> list[Message]:

@@ -220,10 +220,10 @@ def _pointer(weight: Initialiser, place: Place) -> TensorProto:
     """The TensorProto of a weight whose values lie in another file."""
     tensor = _head(weight)
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (
-        ("location", place.path), ("offset", place.offset), ("length", place.nbytes),
-    ):  # fmt: skip
-        tensor.external_data.add(key=key, value=str(value))
+    add = tensor.external_data.add
+    add(key="location", value=place.path)
+    add(key="offset", value=str(place.offset))
+    add(key="length", value=str(place.nbytes))
     return tensor
 
 

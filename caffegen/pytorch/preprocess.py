@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from caffegen.loader import Net
     from caffegen.net import Value
 
-__all__ = ["Preprocessing", "image_sizes", "only_input", "read_items"]
+__all__ = ["Preprocessing", "image_sizes", "only_input", "read_items", "unread_inputs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -160,8 +160,13 @@ def read_items(path: str, blob: str, shape: Sequence[int]) -> Array:
 
 
 def only_input(net: Net) -> tuple[str, tuple[int, ...]]:
-    """The one blob that the net's caller gives, and its shape; image sizes are not counted."""
+    """The one blob that the net's caller gives, and its shape.
+
+    Image sizes are not counted, nor what no layer reads, as the labels of MemoryData in a net that
+    is deployed.
+    """
     given = [value for node in net.graph.nodes if node.type in FED for value in node.outputs]
+    given = [value for value in given if value.readers] or given
     inputs = [value for value in given if not _is_size(value)] or given
     if len(inputs) != 1:
         names = ", ".join(f"`{value.name}`" for value in inputs)
@@ -176,6 +181,16 @@ def only_input(net: Net) -> tuple[str, tuple[int, ...]]:
             f"e.g. --input {value.name}=1,3,224,224"
         )
     return value.name, value.shape
+
+
+def unread_inputs(net: Net, but: str) -> dict[str, tuple[int, ...]]:
+    """The shapes, without axis 0, of the inputs that no layer reads; all `but` this one."""
+    return {
+        value.name: value.shape[1:]
+        for node in net.graph.nodes
+        for value in (node.outputs if node.type in FED else ())
+        if not value.readers and value.name != but and value.shape
+    }
 
 
 def image_sizes(net: Net, shape: Sequence[int]) -> dict[str, Array]:

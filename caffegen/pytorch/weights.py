@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -172,6 +173,8 @@ def _blobs(net: Net, owners: dict[ParamOwner, ParamOwner], seed: int) -> dict[Pa
     nodes = [n for n in net.graph.nodes if n.definition is not None and n.definition.blobs]
     missing = [node for node in nodes if node.name not in given]
     filled = fill_params(net.graph, seed, only=missing) if missing else {}
+    if missing and net.weights is not None and net.weights.sources:
+        _warn_of_filled(missing, owners, seed)
     found: dict[ParamOwner, Any] = {}
     for source in (filled, given):
         for node in nodes:
@@ -189,6 +192,23 @@ def _blobs(net: Net, owners: dict[ParamOwner, ParamOwner], seed: int) -> dict[Pa
                 if source is given:
                     _check_values(node, index, found[owner])
     return found
+
+
+def _warn_of_filled(missing: list[Node], owners: dict[ParamOwner, ParamOwner], seed: int) -> None:
+    """Warn of layers that a file of weights leaves out, but for those that borrow all they have."""
+    names = [
+        f"`{node.name}`"
+        for node in missing
+        if node.definition is not None
+        and any(ParamOwner(node.index, i) not in owners for i in range(len(node.definition.blobs)))
+    ]
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        warnings.warn(
+            f"the weights hold nothing for {', '.join(names[:3])}{more}; they are filled by the "
+            f"net's fillers, seed {seed}",
+            stacklevel=6,
+        )
 
 
 def _shape_of(graph: Graph, owner: ParamOwner) -> tuple[int, ...]:

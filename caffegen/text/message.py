@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .source import Source, Span
 from .types import FieldType, MessageType
@@ -130,6 +130,8 @@ class Message:
     )
 
     def __init__(self, message_type: MessageType, **values: Any) -> None:
+        # every object has a class, which no slot names
+        self.__class__ = message_type.message_class or _message_class(message_type)  # noqa: PLE0237
         self._type = message_type
         self._values: dict[str, Any] = {}
         self._places: dict[str, Any] = {}
@@ -142,21 +144,20 @@ class Message:
         for name, value in values.items():
             self.set(name, value)
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[name]
-        except KeyError:
-            pass
-        field = self._type.fields.get(name)
-        if field is None:
-            raise AttributeError(f"{self._type.name} has no field `{name}`")
-        if field.repeated:
-            return ()
-        return Message(field.type) if field.kind == "message" else field.default
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def get(self, name: str) -> Any:
         """The value of a field, or its default."""
-        return self._values[name] if name in self._values else Message.__getattr__(self, name)
+        if name in self._values:
+            return self._values[name]
+        if name in self._type.unset:
+            return self._type.unset[name]
+        field = self._type.fields.get(name)
+        if field is None:
+            raise AttributeError(f"{self._type.name} has no field `{name}`")
+        return Message(field.type)
 
     def has(self, name: str) -> bool:
         """Whether the field was set (for a repeated one: has an element)."""
@@ -256,9 +257,11 @@ class Message:
 
     def misread(self, name: str | None = None) -> bool:
         """Whether a field of the type (this one) may be set to what could not be read."""
+        if not self._unknown:
+            return self._broken
         return self._broken or any(
             unknown.name in self._type.fields and name in (None, unknown.name)
-            for unknown in self._unknown or ()
+            for unknown in self._unknown
         )
 
     @property
@@ -325,3 +328,21 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<{self._type.name} {', '.join(self._values)}>"
+
+
+def _message_class(message_type: MessageType) -> type[Message]:
+    """The class of a type's messages, with a property for each field.
+
+    `__getattr__` on Message would say the same, and slow down every attribute that is there.
+    """
+    fields = {name: _read(name) for name in message_type.fields if not hasattr(Message, name)}
+    made = type(message_type.name, (Message,), {"__slots__": (), **fields})
+    message_type.message_class = made
+    return made
+
+
+def _read(name: str) -> property:
+    def read(message: Message) -> Any:
+        return message._values[name] if name in message._values else message.get(name)
+
+    return property(read)

@@ -368,6 +368,7 @@ class _Parser:
         else:
             try:
                 value = self.convert(field, token, negative)
+                self.check_glued(token)
             except FieldError as error:
                 if field.kind == "string":
                     end = re.compile(_BARE).match(self.text, first.start).end()  # type: ignore[union-attr]
@@ -379,6 +380,15 @@ class _Parser:
             self.set_twice(field, place)
         self.message._append(field, value, place)
         return end
+
+    def check_glued(self, token: Token) -> None:
+        """Report a word that begins where a number ends (tokenizer.cc, ConsumeNumber)."""
+        behind = self.text[token.end : token.end + 1]
+        if token.kind in ("integer", "float") and re.match("[A-Za-z_]", behind):
+            self.fault(
+                "bad-number", "a number and the word behind it need a space between them",
+                token.start, token.end, fix=f"{token.text} ",
+            )  # fmt: skip
 
     def holds_placeholder(self, name: str, shown: str, start: int, end: int) -> None:
         self.fault(

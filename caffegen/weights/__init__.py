@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 
 from caffegen.weights.binaryproto import open_binaryproto, write_binaryproto
-from caffegen.weights.caffemodel import CaffeModel, LayerWeights, open_caffemodel
+from caffegen.weights.caffemodel import CaffeModel, LayerWeights, open_caffemodel, read_caffemodel
 from caffegen.weights.encode import value_chunks
 from caffegen.weights.fillers import Filler, fill
 from caffegen.weights.hdf5 import open_hdf5, write_hdf5
@@ -41,8 +41,9 @@ __all__ = [
 
 def open_weights(path: str | os.PathLike[str]) -> CaffeModel:
     """Open a file of weights; its content says which kind it is, its name does not count."""
-    head = bytes(map_file(path).buffer[: len(HDF5_MAGIC)])
-    return open_hdf5(path) if head == HDF5_MAGIC else open_caffemodel(path)
+    file = map_file(path)
+    is_hdf5 = file.buffer[: len(HDF5_MAGIC)] == HDF5_MAGIC
+    return open_hdf5(path) if is_hdf5 else read_caffemodel(file)
 
 
 def write_weights(

@@ -12,7 +12,7 @@ from caffegen.weights.old_types import V0_TYPES, V1_TYPES
 from caffegen.weights.stored_blob import StoredBlob, read_blob
 from caffegen.weights.wire import LEN, VARINT, Fields, WireError, int32, text
 
-__all__ = ["CaffeModel", "LayerWeights", "open_caffemodel"]
+__all__ = ["CaffeModel", "LayerWeights", "open_caffemodel", "read_caffemodel"]
 
 Version = Literal["V0", "V1", "V2"]
 
@@ -56,14 +56,14 @@ def open_caffemodel(path: str | os.PathLike[str]) -> CaffeModel:
     Takes time by the number of layers, not by the size. Raises FileError, in one sentence that
     says what the file is, for all that is no sound .caffemodel.
     """
-    file = map_file(path)
-    kind = by_magic(file.buffer)
-    if kind:
-        raise FileError(file.path, refusal(kind, _KIND))
-    return _read_net(file)
+    return read_caffemodel(map_file(path))
 
 
-def _read_net(file: MappedFile) -> CaffeModel:
+def read_caffemodel(file: MappedFile) -> CaffeModel:
+    """As `open_caffemodel`, of a file that is mapped already."""
+    unlike = by_magic(file.buffer)
+    if unlike:
+        raise FileError(file.path, refusal(unlike, _KIND))
     name = ""
     layers: list[LayerWeights] = []
     foreign = named = False

@@ -9,8 +9,17 @@ import numpy as np
 
 from caffegen.errors import FileError
 from caffegen.weights.mapped import MappedFile
-from caffegen.weights.wire import FIXED32, FIXED64, LEN, VARINT, Fields, WireError, int32, int64
-from caffegen.weights.wire import varint as read_varint
+from caffegen.weights.wire import (
+    FIXED32,
+    FIXED64,
+    LEN,
+    VARINT,
+    Fields,
+    WireError,
+    int32,
+    int64,
+    varints,
+)
 
 __all__ = ["Run", "StoredBlob", "read_blob"]
 
@@ -198,10 +207,7 @@ def _add_dims(shape: list[int], file: MappedFile, start: int, stop: int, where: 
         if wire == VARINT:
             shape.append(int64(value))
         else:
-            at = value
-            while at < end and len(shape) <= _MOST_AXES:
-                dim, at = read_varint(file.buffer, at, end)
-                shape.append(int64(dim))
+            shape.extend(map(int64, varints(file.buffer, value, end, _MOST_AXES + 1)))
         if len(shape) > _MOST_AXES:
             raise FileError(file.path, f"{where} has more than {_MOST_AXES} axes, Caffe's limit")
 
@@ -230,7 +236,7 @@ def _raw_run(
 
 
 def _check_count(file: MappedFile, shape: tuple[int, ...], held: int, where: str) -> None:
-    if any(size < 0 for size in shape):
+    if shape and min(shape) < 0:
         raise FileError(file.path, f"{where} has the shape {list(shape)}; no size is below 0")
     count = math.prod(shape)
     if count != held:

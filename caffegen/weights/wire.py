@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 
 from caffegen.errors import CaffegenError
 
@@ -58,28 +59,30 @@ class Fields:
         self.at = at
         self.end = len(buffer) if end is None else end
 
-    def __iter__(self) -> Fields:
-        return self
-
-    def __next__(self) -> Field:
-        at = self.at
-        if at >= self.end:
-            raise StopIteration
-        # Most fields have a tag and a length of one byte each: the rest below holds for all.
-        buffer = self.buffer
-        tag = buffer[at]
-        if 7 < tag < 0x80 and tag & 7 == LEN and at + 1 < self.end and buffer[at + 1] < 0x80:
-            start = at + 2
-            stop = start + buffer[at + 1]
-            if stop <= self.end:
-                self.at = stop
-                return tag >> 3, LEN, start, stop
-        number, wire, body = self._tag(at)
-        if wire == _END_GROUP:
-            raise WireError(at, f"group {number} ends here and began nowhere")
-        start, stop = self._group(number, body) if wire == GROUP else self._content(wire, at, body)
-        self.at = stop
-        return number, wire, start, stop
+    def __iter__(self) -> Iterator[Field]:
+        buffer, end = self.buffer, self.end
+        while self.at < end:
+            at = self.at
+            # Most fields have a tag of one byte and a length: the rest below holds for all.
+            tag = buffer[at]
+            if 7 < tag < 0x80 and tag & 7 == LEN and at + 1 < end:
+                length, start = buffer[at + 1], at + 2
+                if length > 0x7F:
+                    length, start = varint(buffer, at + 1, end)
+                stop = start + length
+                if stop <= end:
+                    self.at = stop
+                    yield tag >> 3, LEN, start, stop
+                    continue
+            number, wire, body = self._tag(at)
+            if wire == _END_GROUP:
+                raise WireError(at, f"group {number} ends here and began nowhere")
+            if wire == GROUP:
+                start, stop = self._group(number, body)
+            else:
+                start, stop = self._content(wire, at, body)
+            self.at = stop
+            yield number, wire, start, stop
 
     def _tag(self, at: int) -> tuple[int, int, int]:
         tag = self.buffer[at]
@@ -133,18 +136,33 @@ class Fields:
 
 def varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
     """The unsigned number that begins at `at`, cut to 64 bits, and where it ends."""
-    if at < end and buffer[at] < 0x80:
-        return buffer[at], at + 1
     value = shift = 0
-    for position in range(at, min(end, at + 10)):
-        byte = buffer[position]
+    for byte in buffer[at : at + 10]:
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFF_FFFF_FFFF_FFFF, position + 1
         shift += 7
+        if byte < 0x80:
+            stop = at + shift // 7
+            if stop > end:
+                break
+            return value if shift < 64 else value & 0xFFFF_FFFF_FFFF_FFFF, stop
     if end - at >= 10:
         raise WireError(at, "a number takes more than ten bytes")
     raise WireError(at, "the data end inside a number", cut=True)
+
+
+def varints(buffer: Buffer, at: int, end: int, most: int) -> list[int]:
+    """The unsigned numbers that lie side by side in `buffer[at:end]`, of which `most` are read."""
+    found: list[int] = []
+    while at < end and len(found) < most:
+        byte = buffer[at]
+        if byte < 0x80:
+            at += 1
+        elif at + 1 < end and buffer[at + 1] < 0x80:
+            byte, at = byte & 0x7F | buffer[at + 1] << 7, at + 2
+        else:
+            byte, at = varint(buffer, at, end)
+        found.append(byte)
+    return found
 
 
 def int64(value: int) -> int:

@@ -60,6 +60,7 @@ FAMILIES = {
 
 # Blob::Reshape counts values in a C int (blob.cpp)
 _INT_MAX = 0x7FFFFFFF
+DEEPEST = 100_002
 
 
 class ZooError(CaffegenError):
@@ -196,6 +197,12 @@ def check_depth(name: str, depth: int, depths: Iterable[int], images: str = "") 
             f"there is no {name}-{depth}{f' for {images}' if images else ''}, only "
             f"{listed(map(str, depths))}; the nearest is {nearest_number(depth, depths)}"
         )
+
+
+def check_not_absurd(name: str, depth: int) -> None:
+    """Refuse a depth that no computer builds; the deepest net ever published has 1,202 layers."""
+    if depth > DEEPEST:
+        raise ZooError(f"{name}-{depth} is too deep; {DEEPEST:,} layers are the most")
 
 
 def nearest_number(number: int, numbers: Iterable[int]) -> int:

@@ -30,6 +30,7 @@ from .architecture import (
     ZooError,
     check_choice,
     check_depth,
+    check_not_absurd,
     whole_number,
 )
 from .dataset import DATASETS, Images, data_options
@@ -291,6 +292,7 @@ def _check_depth(depth: int, dataset: str) -> None:
             raise ZooError(
                 "a highway network has a plain layer and highway layers: 2 or more, not 1"
             )
+        check_not_absurd("Highway", depth)
     else:
         check_depth("Highway", depth, TABLE_1, "CIFAR")
 

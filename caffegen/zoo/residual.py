@@ -33,7 +33,7 @@ from caffegen.dsl.blocks import (
     residual_block,
 )
 
-from .architecture import ZooError, check_blob, check_choice, whole_number
+from .architecture import ZooError, check_blob, check_choice, check_not_absurd, whole_number
 from .dataset import DATASETS, PHASES, add_data_layers, add_head, batch_size
 
 __all__ = ["CIFAR_WIDTHS", "STYLES", "WIDTHS", "Bottleneck", "Builder", "Style", "blocks_of_rule"]
@@ -307,6 +307,7 @@ def blocks_of_rule(name: str, depth: int, step: int, rest: int, kind: str = "") 
 
     `kind` is the kind of block that the rule is for, where there is another.
     """
+    check_not_absurd(name, depth)
     blocks, over = divmod(depth - rest, step)
     if over or blocks < 1:
         near = step * max(1, blocks) + rest

@@ -3,10 +3,12 @@
 import os
 import shutil
 
+import onnx
 import pytest
 
 from caffegen.cli.batch import convert_all, pair_weights, plan
 from caffegen.cli.main import main
+from caffegen.cli.targets import onnx_model
 from tests.conftest import GOLDEN
 
 
@@ -58,6 +60,37 @@ def test_a_folder_is_converted_past_its_failures_and_resumed(nets, capsys, jobs)
     assert code == 0
 
 
+def test_other_options_convert_again(nets, capsys):
+    os.remove("zoo/broken.prototxt")
+    run(capsys, "convert", "zoo", "-o", "out/")
+    code, _, err = run(capsys, "convert", "zoo", "-o", "out/", "--opset", "13", "--jobs", "2")
+    assert (code, err.splitlines()[-1]) == (0, "3 nets: 3 converted, 0 up to date, 0 failed")
+    assert onnx.load("out/bottleneck.onnx").opset_import[0].version == 13
+    # the number of processes and another format's options change nothing
+    run(capsys, "convert", "zoo", "-o", "out/", "--to", ".safetensors")
+    code, _, err = run(capsys, "convert", "zoo", "-o", "out/", "--opset", "13")
+    assert err.splitlines()[-1] == "3 nets: 0 converted, 3 up to date, 0 failed"
+
+
+def test_a_run_ended_halfway_leaves_the_rest_to_do(nets, capsys):
+    os.remove("zoo/broken.prototxt")
+    run(capsys, "convert", "zoo", "-o", "out/")
+    wrote = []
+
+    def stop(net, output, settings):
+        wrote.append(output)
+        if len(wrote) == 2:
+            raise KeyboardInterrupt
+        return onnx_model.write(net, output, settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("caffegen.cli.convert.target_of", lambda _: stop)
+        with pytest.raises((SystemExit, KeyboardInterrupt)):
+            main(["convert", "zoo", "-o", "out/", "--opset", "13"])
+    _, _, err = run(capsys, "convert", "zoo", "-o", "out/", "--opset", "13")
+    assert err.splitlines()[-1] == "3 nets: 2 converted, 1 up to date, 0 failed"
+
+
 def test_what_is_converted_equals_a_conversion_by_hand(nets, capsys):
     run(capsys, "convert", "zoo/bottleneck.prototxt", "-o", "out/")
     main_output = run(
@@ -106,7 +139,7 @@ def fails(job):
 
 def test_whatever_fails_in_one_net_is_not_the_end(nets, capsys):
     jobs = plan(["zoo"], "out", ".onnx")
-    assert convert_all(jobs, fails, 1) == 1
+    assert convert_all(jobs, fails, 1, "") == 1
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
     assert lines[0].endswith("  RuntimeError: no memory for zoo/bottleneck.prototxt")
@@ -122,7 +155,7 @@ class EndsTheProcess:
 
 def test_a_process_that_is_ended_is_told(nets, capsys):
     jobs = plan(["zoo"], "out", ".onnx")
-    assert convert_all(jobs, EndsTheProcess(), 2) == 1
+    assert convert_all(jobs, EndsTheProcess(), 2, "") == 1
     captured = capsys.readouterr()
     assert captured.out.count("its process was ended by the system, as for memory; try again") == 4
     assert captured.err == "4 nets: 0 converted, 0 up to date, 4 failed\n"

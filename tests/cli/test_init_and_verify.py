@@ -92,6 +92,13 @@ def test_a_mismatch_exits_with_1(files):
     assert "first difference: blob `" in done.output
 
 
+@pytest.mark.parametrize("bound", ["nan", "inf"])
+def test_a_tolerance_is_a_number(files, bound):
+    done = CliRunner().invoke(verify, [*files, "--tolerance", bound])
+    assert done.exit_code == 2
+    assert f"{bound} is no bound" in done.output
+
+
 def test_weights_of_another_net_are_refused(files, tmp_path):
     other = tmp_path / "other.prototxt"
     other.write_text(resnet(depth=20, dataset="cifar100").to_prototxt())

@@ -339,6 +339,16 @@ def test_arrays_that_are_none(program, net, tmp_path, content, sentence):
     assert (code, out, err) == (3, "", f"caffegen: `x.npy`: {sentence}\n")
 
 
+def test_labels_that_no_layer_reads_are_not_asked_for(program, write, picture):
+    data = 'type: "MemoryData" top: "data" top: "label" memory_data_param { batch_size: 2 channels: 3 height: 8 width: 6 }'
+    write(
+        f'layer {{ name: "data" {data} }} layer {{ name: "r" type: "ReLU" bottom: "data" top: "r" }}'
+    )
+    code, out, _ = program("run", "net.prototxt", picture(), picture("b.png"), picture("c.png"))
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if line[0] == " "] == ["r"] * 3
+
+
 def test_nets_with_several_inputs_are_refused(program, net, write, picture):
     second = NET.splitlines()[1].replace('"data"', '"label"')
     write(NET + second + '\nlayer { name: "s" type: "Silence" bottom: "label" }\n')

@@ -2,6 +2,7 @@
 
 import pytest
 
+import caffegen
 from caffegen.diagnostics import Report
 from caffegen.errors import CaffegenError
 from caffegen.net import NetState, build_graph, filter_layers, state_of
@@ -111,6 +112,18 @@ def test_include_and_exclude_together_are_refused():
 def test_a_phase_that_there_is_not_is_refused():
     with pytest.raises(CaffegenError, match="`train` is no phase; there are `TRAIN` and `TEST`"):
         state_of(layers(""), "train", 0, ())
+
+
+@pytest.mark.parametrize(("number", "word"), [(caffegen.TRAIN, "TRAIN"), (caffegen.TEST, "TEST")])
+def test_a_phase_may_be_pycaffes_number(number, word):
+    net = caffegen.loads(
+        'layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 1 } } }',
+        phase=number,
+    )
+    assert net.phase == word
+    assert net.layers[0].definition.phase == word
+    with pytest.raises(CaffegenError, match="`2` is no phase"):
+        caffegen.loads("", phase=2)
 
 
 def test_one_stage_may_stand_by_itself():

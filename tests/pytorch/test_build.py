@@ -45,6 +45,21 @@ def inputs(**shapes):
     return text
 
 
+# Weights that are not there.
+
+
+def test_layers_that_a_file_leaves_out_are_told_of(tmp_path):
+    weights = {"fc": [np.zeros((5, 64), np.float32), np.zeros(5, np.float32)]}
+    caffegen.loads(SMALL, weights).save(caffemodel=tmp_path / "fc.caffemodel")
+    net = caffegen.loads(SMALL, tmp_path / "fc.caffemodel")
+    told = (
+        "the weights hold nothing for `conv`, `norm`, `scale`; they are filled by the net's fillers"
+    )
+    with pytest.warns(UserWarning, match=told) as caught:
+        build(net)
+    assert caught[0].filename == __file__
+
+
 # What a module looks like.
 
 

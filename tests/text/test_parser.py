@@ -48,6 +48,9 @@ FAULTS = [
     ("layer { name: 'a' >", "unmatched-brace", "`layer` is closed by `>`, expected `}`"),
     ("}", "unmatched-brace", "`}` closes nothing"),
     ("input_dim: 09", "bad-number", "a number that starts with 0 is octal, and 8 and 9 are no octal digits"),
+    ("input_dim: 2name: 'a'", "bad-number", "a number and the word behind it need a space between them"),
+    ("layer { relu_param { negative_slope: .5e1x: 1 } }", "bad-number",
+     "a number and the word behind it need a space between them"),
     ("\ufeffname: 'a'", "byte-order-mark", "a byte order mark stands in the text; Caffe refuses the file"),
     ("name: “a”", "stray-character", "the character `“` stands outside a string"),
     ("name:", "unexpected-token", "`name` needs a quoted string, found the end of the file"),
@@ -66,6 +69,14 @@ FAULTS = [
 def test_fault(text, name, message):
     faults = read(text).faults
     assert (faults[0].name, faults[0].message) == (name, message)
+
+
+def test_what_stands_behind_a_glued_number_is_read():
+    parsed = read("input_dim: 2layer { name: 'a' relu_param { negative_slope: 1f } }")
+    (fault,) = parsed.faults
+    assert (fault.start, fault.end, fault.fix) == (11, 12, "2 ")
+    assert parsed.message.input_dim == [2]
+    assert parsed.message.layer[0].name == "a"
 
 
 def test_all_faults_in_one_run_and_later_layers_are_read():

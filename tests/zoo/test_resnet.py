@@ -305,6 +305,8 @@ def test_a_net_of_ten_thousand_layers():
          "there is no ResNet-2 for CIFAR, whose depths are 6n + 2; the nearest are 8 and 14"),
         (dict(depth=13, dataset="cifar10"),
          "there is no ResNet-13 for CIFAR, whose depths are 6n + 2; the nearest are 8 and 14"),
+        (dict(depth=10**9 + 4, dataset="cifar10"),
+         "ResNet-1000000004 is too deep; 100,002 layers are the most"),
         (dict(dataset="cifar"), "there is no dataset `cifar`; did you mean `cifar10`?"),
         (dict(style="keras"), "there is no style `keras`; there is original and torchvision"),
         (dict(shortcut="D"), "there is no shortcut `D`; there is A, B and C"),

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
 from caffegen.analysis import ParamOwner, param_owners
 from caffegen.errors import CaffegenError
@@ -44,6 +44,7 @@ class GraphWriter:
         self._known_weights: dict[ParamOwner, str] = {}
         self._layer_names: dict[int, str] = {}
         self._node_names = Names()
+        self._attributes: dict[tuple[str, str], AttributeProto] = {}
 
     def layer_name(self, node: Node) -> str:
         """The name of the node that stands for a layer: the layer's own."""
@@ -61,8 +62,27 @@ class GraphWriter:
         name: str,
         attributes: Mapping[str, Any],
     ) -> None:
-        """Add a node; attributes that are None are left out."""
-        self.nodes.append(helper.make_node(op, inputs, outputs, name=name, **attributes))
+        """Add a node; attributes that are None are left out, and `doc_string` is the node's."""
+        node = NodeProto(op_type=op, input=inputs, output=outputs, name=name)
+        for key in sorted(attributes):
+            value = attributes[key]
+            if value is None:
+                continue
+            if key == "doc_string":
+                node.doc_string = value
+            else:
+                node.attribute.append(self._attribute(key, value))
+        self.nodes.append(node)
+
+    def _attribute(self, name: str, value: Any) -> AttributeProto:
+        """An attribute; a net has few different ones, and making one takes longer than a copy."""
+        if not isinstance(value, (int, float, str, list, tuple)):
+            return helper.make_attribute(name, value)
+        key = name, repr(value)
+        found = self._attributes.get(key)
+        if found is None:
+            found = self._attributes[key] = helper.make_attribute(name, value)
+        return found
 
     def constant(self, array: Array) -> str:
         """A constant kept in the graph itself, once."""

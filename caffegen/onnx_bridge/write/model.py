@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import onnx
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from caffegen import __version__
 from caffegen.errors import CaffegenError
@@ -83,6 +83,7 @@ class _ModelWriter:
         taken = Names()
         self.names = value_names(net.graph, taken, self.fed)
         self.dims: dict[int, Dims | None] = {}
+        self.kinds: dict[Dims | None, TypeProto] = {}
         self.padded: Mapping[int, Sequence[Node]] = {}
         self.graph = GraphWriter(net, opset, taken)
 
@@ -212,14 +213,17 @@ class _ModelWriter:
             and self.names[id(value)] in made
             and self.dims[id(value)] is not None
         ]
-        read = {*names_read(self.graph.nodes), *(self.names[id(value)] for value in self.wanted)}
+        # what BatchNorm was to do may have been left to the Scale behind it
+        constants = self.graph.constants
+        if constants:
+            read = {*names_read(self.graph.nodes), *(self.names[id(v)] for v in self.wanted)}
+            constants = [constant for constant in constants if constant.name in read]
         graph = helper.make_graph(
             self.graph.nodes,
             printable(self.net.name) or "net",
             [self.info(value) for value in inputs],
             [self.info(value) for value in self.wanted],
-            # what BatchNorm was to do may have been left to the Scale behind it
-            [constant for constant in self.graph.constants if constant.name in read],
+            constants,
             value_info=[self.info(value) for value in between],
         )
         opsets = [helper.make_opsetid("", self.graph.opset)]
@@ -236,8 +240,11 @@ class _ModelWriter:
     def info(self, value: Value) -> ValueInfoProto:
         """Name and shape of a value, float32 as all blobs are; unnamed free sizes are left open."""
         dims = self.dims[id(value)]
-        shape = None if dims is None else [dim if dim != "" else None for dim in dims]
-        return helper.make_tensor_value_info(self.names[id(value)], TensorProto.FLOAT, shape)
+        kind = self.kinds.get(dims)
+        if kind is None:
+            shape = None if dims is None else [dim if dim != "" else None for dim in dims]
+            kind = self.kinds[dims] = helper.make_tensor_type_proto(TensorProto.FLOAT, shape)
+        return ValueInfoProto(name=self.names[id(value)], type=kind)
 
 
 def _automatic_tops(graph: Graph) -> dict[int, list[Value]]:
