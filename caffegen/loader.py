@@ -11,7 +11,7 @@ from caffegen.analysis import infer
 from caffegen.analysis.dialect import find_dialect, report_dialect
 from caffegen.collection import collection_paused
 from caffegen.diagnostics import UNKNOWN, Diagnostic, NetError, Report, told_once
-from caffegen.errors import CaffegenError, FileError
+from caffegen.errors import CaffegenError, FileError, unreadable
 from caffegen.legacy import upgrade_net, with_input_sizes
 from caffegen.net import Graph, NetState, Node, build_graph, filter_layers, state_of
 from caffegen.plugins import discover
@@ -42,8 +42,7 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         with open(path, "rb") as file:
             data = file.read()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise FileError(path, f"it can't be read: {why}") from None
+        raise unreadable(path, error) from None
     kind = _not_a_prototxt(data)
     if kind:
         raise FileError(path, kind)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from caffegen.errors import CaffegenError, FileError
+from caffegen.errors import CaffegenError, unreadable
 from caffegen.layer_types import (
     FAMILIES,
     BlobSpec,
@@ -134,7 +134,7 @@ def load_plugin(path: str | os.PathLike[str]) -> None:
         with open(path, "rb") as file:
             text = file.read()
     except OSError as error:
-        raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+        raise unreadable(path, error) from None
     name = f"caffegen_plugin_{len(_loaded)}"
     module = ModuleType(name)
     module.__file__ = path

@@ -175,7 +175,7 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path, data, message):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileError, match="it can't be read: No such file or directory"):
+    with pytest.raises(FileError, match="it can't be read: no such file or directory"):
         load(tmp_path / "none.prototxt")
     with pytest.raises(FileError, match="can't be read"):
         load(tmp_path)

@@ -143,7 +143,7 @@ def test_a_broken_plug_in_is_one_sentence_with_its_place(tmp_path, text, sentenc
 
 
 def test_a_plug_in_that_can_not_be_read(tmp_path):
-    with pytest.raises(FileError, match="it can't be read: No such file"):
+    with pytest.raises(FileError, match="it can't be read: no such file"):
         load_plugin(tmp_path / "none.py")
 
 

@@ -225,14 +225,13 @@ def _find(files: Sequence[str]) -> list[str]:
 
 
 def _read_labels(path: str) -> list[str]:
-    from caffegen.errors import FileError
+    from caffegen.errors import FileError, unreadable
 
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             labels = [line.strip() for line in file]
     except OSError as error:
-        why = error.strerror or str(error)
-        raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+        raise unreadable(path, error) from None
     while labels and not labels[-1]:
         labels.pop()
     if not labels:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from caffegen.errors import FileError
+from caffegen.errors import FileError, unreadable
 
 from .schema_options import DIALECTS
 
@@ -51,7 +51,7 @@ def read_settings(folder: str = ".") -> Settings:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+        raise unreadable(path, error) from None
     # the reader of TOML costs start-up time
     table = _parse(path, data) if b"caffegen" in data else {}
     for key, value in table.items():

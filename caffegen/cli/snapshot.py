@@ -8,7 +8,7 @@ from typing import Any
 
 from caffegen.atomic import atomic_write
 from caffegen.diagnostics import Diagnostic
-from caffegen.errors import FileError
+from caffegen.errors import FileError, unreadable
 
 __all__ = ["compare_snapshot", "write_snapshot"]
 
@@ -44,7 +44,7 @@ def compare_snapshot(path: str, shapes: Shapes) -> Iterator[Diagnostic]:
         with open(path, encoding="utf-8") as file:
             recorded = json.load(file)["files"]
     except OSError as error:
-        said = f"it can't be read: {error.strerror}; record it with --update-snapshot"
+        said = f"{unreadable(path, error).sentence}; record it with --update-snapshot"
         raise FileError(path, said) from None
     except (ValueError, KeyError, TypeError):
         raise FileError(path, "it holds no snapshot; record it with --update-snapshot") from None

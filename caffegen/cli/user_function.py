@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from caffegen.errors import CaffegenError, FileError
+from caffegen.errors import CaffegenError, unreadable
 from caffegen.text import Message
 
 __all__ = ["UserError", "UserFile", "call", "load_object", "options_of"]
@@ -34,7 +34,7 @@ class UserFile:
             with open(path, "rb") as file:
                 text = file.read()
         except OSError as error:
-            raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+            raise unreadable(path, error) from None
         self.lines = text.splitlines()
         name = os.path.splitext(os.path.basename(path))[0]
         module = types.ModuleType(name)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from onnx import ModelProto, TensorProto
 
 from caffegen.atomic import atomic_write
-from caffegen.errors import CaffegenError, FileError
+from caffegen.errors import CaffegenError, FileError, unreadable
 from caffegen.text import printable
 from caffegen.weights import Progress
 from caffegen.weights.encode import field_head
@@ -87,8 +87,7 @@ class _Writer:
             try:
                 source = self._files.enter_context(FileIO(path))
             except OSError as error:
-                why = error.strerror or str(error)
-                raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+                raise unreadable(path, error) from None
             self._opened[path] = source
         return source
 

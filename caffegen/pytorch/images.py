@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from caffegen.errors import FileError, MissingExtra
+from caffegen.errors import FileError, MissingExtra, unreadable
 from caffegen.weights.identify import by_content, by_magic, refusal
 
 __all__ = ["IMAGE_SUFFIXES", "Pixels", "decode_image", "read_image", "resize"]
@@ -34,8 +34,7 @@ def read_image(path: str | os.PathLike[str], *, color: bool | None = True) -> Pi
         with open(path, "rb") as file:
             data = file.read()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+        raise unreadable(path, error) from None
     return decode_image(data, path, color=color)
 
 

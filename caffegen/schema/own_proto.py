@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from caffegen.errors import CaffegenError, FileError, MissingExtra
+from caffegen.errors import CaffegenError, FileError, MissingExtra, unreadable
 from caffegen.schema import _messages, message_type
 from caffegen.schema.additions import add_words, is_message, new_field, own_schemas
 from caffegen.text import Message
@@ -66,7 +66,7 @@ def compile_proto(path: str) -> FileDescriptorSet:
         with open(path, "rb"):
             pass
     except OSError as error:
-        raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+        raise unreadable(path, error) from None
     folder, name = os.path.split(os.path.abspath(path))
     with tempfile.TemporaryDirectory() as made:
         out = os.path.join(made, "schema.pb")
@@ -173,7 +173,7 @@ def read_binary(path: str, proto: str, name: str = "NetParameter") -> Message:
         with open(path, "rb") as stored:
             made = GetMessageClass(descriptor).FromString(stored.read())
     except OSError as error:
-        raise FileError(path, f"it can't be read: {error.strerror or error}") from None
+        raise unreadable(path, error) from None
     except DecodeError:
         raise FileError(path, f"it is no {name} by `{proto}`") from None
     return from_protobuf(made)

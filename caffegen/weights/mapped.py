@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from caffegen.errors import FileError
+from caffegen.errors import FileError, unreadable
 
 __all__ = ["MappedFile", "forget", "map_file"]
 
@@ -44,8 +44,7 @@ def map_file(path: str | os.PathLike[str]) -> MappedFile:
                 raise FileError(path, "it is empty")
             return MappedFile(path, _ReadOnlyMap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+        raise unreadable(path, error) from None
 
 
 def forget(values: np.ndarray[Any, Any]) -> None:

@@ -83,7 +83,7 @@ def test_unreadable_files_end_in_3_and_the_rest_is_checked(program, write):
     code, out, err = program("check", "absent.prototxt", "lfs.prototxt", write(BROKEN))
     assert code == 3
     assert out.count("error[") == 1
-    assert "caffegen: `absent.prototxt`: it can't be read: No such file or directory\n" in err
+    assert "caffegen: `absent.prototxt`: it can't be read: no such file or directory\n" in err
     assert "`lfs.prototxt`: it is a Git LFS pointer" in err
 
 

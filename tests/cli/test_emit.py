@@ -371,8 +371,8 @@ def test_a_file_that_is_no_python(run):
         ("mynet.py:a b", 2, "`a b` is no name of a function, as in mynet.py:net"),
         ("mynet", 2, "`mynet` is neither a function, as in mynet.py:mynet, nor a table, as in "
                      "table.toml"),
-        ("none.py:net", 3, "`none.py`: it can't be read: No such file or directory"),
-        ("none.toml", 3, "`none.toml`: it can't be read: No such file or directory"),
+        ("none.py:net", 3, "`none.py`: it can't be read: no such file or directory"),
+        ("none.toml", 3, "`none.toml`: it can't be read: no such file or directory"),
     ],
     ids=["near", "none", "no name", "no identifier", "no suffix", "no file", "no table"],
 )  # fmt: skip

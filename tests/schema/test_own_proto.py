@@ -123,7 +123,7 @@ def test_a_binary_that_is_none_is_refused(own, tmp_path):
         FileError, match=r"f.caffemodel`: it is no NetParameter by `.*my_caffe.proto`"
     ):
         read_binary(str(tmp_path / "f.caffemodel"), str(own))
-    with pytest.raises(FileError, match="it can't be read: No such file"):
+    with pytest.raises(FileError, match="it can't be read: no such file"):
         read_binary(str(tmp_path / "none"), str(own))
     with pytest.raises(CaffegenError, match="has no message SolverState"):
         read_binary(str(tmp_path / "f.caffemodel"), str(own), "SolverState")
@@ -159,7 +159,7 @@ def test_a_group_is_refused(tmp_path):
 
 
 def test_a_schema_that_can_not_be_read(tmp_path):
-    with pytest.raises(FileError, match="it can't be read: No such file"):
+    with pytest.raises(FileError, match="it can't be read: no such file"):
         add_proto(tmp_path / "none.proto")
 
 

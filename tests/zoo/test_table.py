@@ -246,7 +246,7 @@ def test_nets_that_can_not_be(table, text, options, sentence):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(FileError, match="it can't be read: No such file or directory"):
+    with pytest.raises(FileError, match="it can't be read: no such file or directory"):
         read_table(str(tmp_path / "none.toml"))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from caffegen.errors import CaffegenError, FileError
+from caffegen.errors import CaffegenError, FileError, unreadable
 from caffegen.layer_types.data import Data, HDF5Data, ImageData, WindowData
 
 __all__ = ["LayerDataset", "read_lines", "to_tensors"]
@@ -90,8 +90,7 @@ def read_lines(path: str) -> list[str]:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")
     except OSError as error:
-        why = error.strerror or str(error)
-        raise FileError(path, f"it can't be read: {why[:1].lower()}{why[1:]}") from None
+        raise unreadable(path, error) from None
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
