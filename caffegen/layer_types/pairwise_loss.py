@@ -41,15 +41,7 @@ class SVRLoss(_Loss):
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         refuse_in_place(self)
         self.check_batches(bottoms)
-        first, second = prod(bottoms[0][1:]), prod(bottoms[1][1:])
-        if first != second:
-            self.refuse(
-                "bottom-counts-differ",
-                f"the bottoms have as many values per item; bottom 0 has {first}, bottom 1 has "
-                f"{second}",
-                "layer.bottom",
-                index=1,
-            )
+        self.check_items(bottoms)
         return [()]
 
     def cost(self) -> Cost:

@@ -15,6 +15,7 @@ from .message import INT_RANGE, FieldError, Message, Place, UnknownField, coerce
 from .source import Fault, Source
 from .tokens import SKIP, SyntaxFault, Token, next_token, placeholder_end, unescape
 from .types import FieldType, MessageType
+from .values import BOOLS, convert, expected
 
 __all__ = ["Parsed", "parse"]
 
@@ -37,10 +38,8 @@ _LAYER_AT_LINE = r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]"
 _NESTING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|[{}<>\[\]]")
 # what stands for a string that was not put in quotes, a path too
 _BARE = r"[^\s{}<>\[\],;#\"']+"
-_BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 # so many strange words are held against the known ones: each takes a millisecond
 _LOOKED_UP = 100
-_SPECIAL_FLOATS = {"inf": "inf", "infinity": "inf", "nan": "nan"}
 
 
 class Parsed(NamedTuple):
@@ -150,8 +149,8 @@ class _Parser:
                 value = found[3]
                 if value in field.type.forks:
                     self.root._foreign = True
-            elif index == _WORD and kind == "bool" and found[3] in _BOOLS:
-                value = _BOOLS[found[3]]
+            elif index == _WORD and kind == "bool" and found[3] in BOOLS:
+                value = BOOLS[found[3]]
             elif index in (_INT, _FLOAT) and kind == "float":
                 value = round_float(float(found[index]))
             else:
@@ -347,7 +346,7 @@ class _Parser:
             return placeholder
         if token.kind in ("symbol", "end"):
             raise SyntaxFault(
-                "unexpected-token", f"`{field.name}` needs {_expected(field)}, found {token.shown}",
+                "unexpected-token", f"`{field.name}` needs {expected(field)}, found {token.shown}",
                 token.start, max(token.end, token.start),
             )  # fmt: skip
         if token.kind == "identifier" and next_token(self.text, token.end).text == ":":
@@ -367,7 +366,7 @@ class _Parser:
             value = coerce(field, value, self.message._type)
         else:
             try:
-                value = self.convert(field, token, negative)
+                value = convert(field, token, self.message._type, negative=negative)
                 self.check_glued(token)
             except FieldError as error:
                 if field.kind == "string":
@@ -396,37 +395,6 @@ class _Parser:
             "fill in the template before it is read",
         )  # fmt: skip
 
-    def convert(self, field: FieldType, token: Token, negative: bool) -> Any:
-        """The value of a number or a word; FieldError when the field's kind does not take it."""
-        kind, text = field.kind, token.text
-        owner = self.message._type
-        wrong = FieldError("wrong-type", owner, field.name, text)
-        if token.kind == "identifier":
-            if kind == "enum" and not negative:
-                return coerce(field, text, owner)
-            if kind == "bool" and not negative and text in _BOOLS:
-                return _BOOLS[text]
-            if kind in ("float", "double") and text.lower() in _SPECIAL_FLOATS:
-                number = float(_SPECIAL_FLOATS[text.lower()])
-                return -number if negative else number
-            raise wrong
-        if kind in ("float", "double"):
-            if token.kind == "integer" and len(text) > 1 and text[0] == "0":
-                raise wrong  # C++ takes no hex and no octal here
-            number = float(text.rstrip("fF"))
-            return coerce(field, -number if negative else number, owner)
-        if token.kind == "float" or kind in ("string", "bytes") or (negative and kind == "bool"):
-            raise wrong
-        base = 16 if text[:2].lower() == "0x" else 8 if text[0] == "0" and len(text) > 1 else 10
-        if negative and kind.startswith("uint"):
-            raise wrong
-        if len(text) > 40:
-            raise FieldError("out-of-range", owner, field.name, text)
-        integer = int(text, base)
-        if kind == "enum" and (negative or integer not in field.type.words):
-            raise FieldError("unknown-enum-word", owner, field.name, text)
-        return coerce(field, -integer if negative else integer, owner)
-
     def wrong(
         self, field: FieldType, shown: str, start: int, end: int, kind: str = "wrong-type"
     ) -> None:
@@ -447,7 +415,7 @@ class _Parser:
             bare = field.kind == "string" and self.text[start:end].isprintable()
             fix = f'"{self.text[start:end]}"' if bare and "\\" not in shown else None
             self.fault(
-                kind, f"`{field.name}` takes {_expected(field)}, found `{shown}`", start, end,
+                kind, f"`{field.name}` takes {expected(field)}, found `{shown}`", start, end,
                 "", None, fix,
             )  # fmt: skip
 
@@ -588,16 +556,3 @@ class _Parser:
 
 def _folded(word: str) -> str:
     return word.replace("_", "").lower()
-
-
-def _expected(field: FieldType) -> str:
-    kind = field.kind
-    if kind in INT_RANGE:
-        return "an integer"
-    if kind in ("float", "double"):
-        return "a number"
-    if kind == "bool":
-        return "true or false"
-    if kind == "enum":
-        return "a word of its enum"
-    return "a quoted string"
