@@ -30,8 +30,8 @@ def _finite(_context: click.Context, option: click.Parameter, value: float) -> f
 @click.option("--runtime", "runtimes", multiple=True, metavar="NAME",
               help="torch, onnxruntime, opencv or pycaffe; may be repeated (the first three).")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the input.")
-@click.option("--tolerance", type=click.FloatRange(min=0), callback=_finite, default=1e-4, show_default=True,
-              help="Largest difference over the blob's largest magnitude.")  # fmt: skip
+@click.option("--tolerance", type=click.FloatRange(min=0), callback=_finite, default=1e-4,
+              show_default=True, help="Largest difference over the blob's largest magnitude.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu, cuda.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
 @state_options

@@ -50,7 +50,7 @@ def test_size(case):
     feeds = case.feeds()
     first = next((array.shape[2:] for array in feeds.values() if array.ndim == 4), None)
     if first is None:
-        pytest.skip("no picture goes in")
+        pytest.skip("no picture goes in, so there is no size to be free")
     larger = {}
     for name, array in feeds.items():
         grow = [0] * array.ndim

@@ -529,7 +529,7 @@ def test_weights_that_are_no_numbers():
 )
 def test_devices_that_are_not_there(device, sentence):
     if device == "mps" and torch.backends.mps.is_available():
-        pytest.skip("this machine has it")
+        pytest.skip("this machine has `mps`, so it can't be refused here")
     with pytest.raises(CaffegenError, match=sentence):
         small(device=device)
 

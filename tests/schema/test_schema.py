@@ -9,6 +9,7 @@ import pytest
 from caffegen.schema import caffe_pb2, enum_type, forks, message_type
 from caffegen.schema.fork_messages import MESSAGES as FORK_MESSAGES
 from caffegen.schema.tables import ENUMS, MESSAGES
+from caffegen.text import Message
 from caffegen.text.types import FieldType, MessageType
 
 FORKS = {
@@ -109,6 +110,19 @@ def test_a_field_put_into_a_type_tells_too():
     assert made.telling == {"f"}
     made.put(FieldType("f", 1, "int32"))
     assert made.telling == frozenset()
+
+
+def test_a_field_put_into_a_type_is_read_from_its_messages():
+    made = MessageType("M", {})
+    with pytest.raises(AttributeError):
+        _ = Message(made).f
+    made.put(FieldType("f", 1, "int32", default=3))
+    message = Message(made)
+    assert (message.f, message.get("f")) == (3, 3)
+    message.set("f", 4)
+    assert (message.f, message.copy().f) == (4, 4)
+    made.put(FieldType("f", 1, "int32", repeated=True))
+    assert Message(made).f == ()
 
 
 def test_there_is_one_object_of_each_type():
