@@ -63,14 +63,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     path = os.fspath(path)
     if "\0" in path:
         raise FileError(path, "it can't be written: a path holds no zero bytes")
-    target = os.path.realpath(path)
+    target = path
+    if os.path.islink(path):
+        target = os.path.realpath(path)
+    elif not os.path.isabs(path):
+        target = os.path.join(os.getcwd(), path)
     mode = _mode(target)
     _check_target(path, target, mode)
     beside = os.path.join(os.path.dirname(target), f".caffegen-{secrets.token_hex(6)}.part")
     try:
         with _refusals(path, always=True):
-            with open(beside, "xb"):
-                pass
+            os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             if mode is not None:
                 os.chmod(beside, stat.S_IMODE(mode))
         with _refusals(path):

@@ -39,8 +39,8 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         size = os.stat(path).st_size
         if size > _LARGEST_TEXT:
             raise FileError(path, f"it has {size} bytes; no prototxt is that large")
-        with open(path, "rb") as file:
-            data = file.read()
+        with open(path, "rb", buffering=0) as file:
+            data = file.readall()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
     kind = _not_a_prototxt(data)

@@ -42,8 +42,7 @@ def additions():
     for name in [name for name in schema._messages if name not in messages]:
         del schema._messages[name]
     for name, fields in messages.items():
-        schema._messages[name].fields = fields
-        schema._messages[name]._telling = None
+        schema._messages[name].__init__(name, fields)
     for name in [name for name in schema._enums if name not in enums]:
         del schema._enums[name]
     for name, (numbers, words, of_forks) in enums.items():

@@ -57,7 +57,8 @@ def infer(
             value.shape = tops[index] if index < len(tops) else None
             if value.name in given and (value.shape is None or not node.inputs):
                 value.shape = tuple(given[value.name])
-        _follow_batch(node, given)
+        if given:
+            _follow_batch(node, given)
         if report is not said:
             said.diagnostics += [d for d in report if d.name != "input-without-shape"]
             report = said

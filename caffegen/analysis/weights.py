@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from caffegen.diagnostics import Report
 from caffegen.errors import CaffegenError
 from caffegen.net import Graph, Node
+from caffegen.text import Span
 
 from .sharing import ParamOwner, param_owners
 
@@ -149,15 +150,16 @@ def _fit(
     """
     assert node.definition is not None
     specs = node.definition.blobs
-    at = node.message.span("name", value=True) or node.message.span()
-    borrowed = {index for index in range(len(specs)) if ParamOwner(node.index, index) in owners}
+    borrowed = {
+        index for index in range(len(specs)) if owners and ParamOwner(node.index, index) in owners
+    }
     if len(blobs) > len(specs) or not borrowed.issuperset(range(len(blobs), len(specs))):
         expected = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs)
         report.error(
             "weights-wrong-number",
             f"layer `{node.name}` has {len(specs)} weight blobs ({expected}), "
             f"the file holds {len(blobs)}",
-            at, layer=node.name,
+            _name_of(node), layer=node.name,
         )  # fmt: skip
         return None
     fitted: list[Blob | None] = []
@@ -174,11 +176,16 @@ def _fit(
                 "weights-shape-differs",
                 f"the {spec.name} of layer `{node.name}` is {list(spec.shape)} in the net and "
                 f"{list(blob.shape)} in the file",
-                at,
+                _name_of(node),
                 help="the prototxt is not the one that these weights were trained with",
                 layer=node.name,
             )
     return fitted if len(fitted) == len(specs) else None
+
+
+def _name_of(node: Node) -> Span | None:
+    """Where a layer's name was written, or the layer if it has none."""
+    return node.message.span("name", value=True) or node.message.span()
 
 
 def _share(
@@ -234,7 +241,7 @@ def _report_missing(
     report.warning(
         "layer-without-weights",
         f"the weights hold nothing for layer `{node.name}`",
-        node.message.span("name", value=True) or node.message.span(),
+        _name_of(node),
         help=help_text, layer=node.name,
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def _merge(owner: Message, field: FieldType, value: Any) -> None:
         owner.set(field.name, _message(owner, field, value))
         return
     held = owner.has(field.name)
-    target = owner.get(field.name)
+    target = owner.get(field.name) if held else Message(field.type)
     for name, item in value.items():
         assign(target, name, item)
     if not held and next(target.set_fields(), None) is not None:

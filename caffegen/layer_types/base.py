@@ -274,6 +274,8 @@ class Definition:
 
         Behind a dimension of 0 Caffe does not count on.
         """
+        if shape and min(shape) > 0 and prod(shape) <= INT_MAX and len(shape) <= MAX_AXES:
+            return
         if len(shape) > MAX_AXES:
             self.refuse(
                 "more-than-32-axes",

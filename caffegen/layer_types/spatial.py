@@ -104,7 +104,7 @@ def count_windows(definition: Definition, sizes: Shape, spatial: Spatial) -> Sha
         (room // stride if room >= 0 else -(-room // stride)) + 1
         for room, stride in zip(rooms, spatial.stride, strict=True)
     ]
-    if any(room < 0 for room in rooms):
+    if min(rooms, default=0) < 0:
         worst = counts.index(min(counts)) if min(counts) < 1 else rooms.index(min(rooms))
         _report_exceeding(definition, sizes[worst], spatial, worst, refused=counts[worst] < 0)
     return tuple(counts)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from typing import BinaryIO
 
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from caffegen.atomic import atomic_write
 from caffegen.errors import CaffegenError, FileError, unreadable
@@ -94,26 +94,25 @@ class _Writer:
 
 def with_data(model: Model) -> ModelProto:
     """The model with its weights, in memory."""
-    whole = ModelProto()
-    whole.CopyFrom(model.proto)
+    whole = model.proto
     _check_size(len(whole.SerializeToString()) + sum(w.nbytes for w in model.initialisers), "")
     for weight in model.initialisers:
-        tensor = whole.graph.initializer.add()
-        tensor.CopyFrom(_head(weight))
-        tensor.raw_data = b"".join(weight.chunks())
+        _add_head(whole.graph, weight).raw_data = b"".join(weight.chunks())
     return whole
 
 
 def embed(path: str, model: Model, progress: Progress) -> list[str]:
     """Write the weights into the model's own file."""
-    heads = [_head(weight).SerializeToString() for weight in model.initialisers]
+    apart = GraphProto()
+    heads = [_add_head(apart, weight).SerializeToString() for weight in model.initialisers]
     graph = model.proto.graph.SerializeToString()
     records = []
     for weight, head in zip(model.initialisers, heads, strict=True):
         record = head + field_head(_RAW_DATA, weight.nbytes)
         records.append(field_head(_INITIALIZER, len(record) + weight.nbytes) + record)
     length = len(graph) + sum(map(len, records)) + sum(w.nbytes for w in model.initialisers)
-    start = _without_graph(model.proto) + field_head(_GRAPH, length)
+    model.proto.ClearField("graph")
+    start = model.proto.SerializeToString() + field_head(_GRAPH, length)
     _check_size(len(start) + length, path)
     with atomic_write(path, "wb") as file, _writer(file, progress) as out:
         out.bytes(start)
@@ -128,12 +127,13 @@ def external(path: str, model: Model, progress: Progress) -> list[str]:
     """Write the weights into one file beside the model, each at an aligned place."""
     inside = [weight for weight in model.initialisers if weight.nbytes < _SMALL]
     beside = [weight for weight in model.initialisers if weight.nbytes >= _SMALL]
-    return _write_beside(path, model, inside, beside, {}, progress)
+    return _write_beside(os.path.realpath(path), model, inside, beside, {}, progress)
 
 
 def link(path: str, model: Model, progress: Progress) -> list[str]:
     """Point at the weights in the .caffemodel; write only what does not lie there as float32."""
-    folder = os.path.dirname(os.path.realpath(path))
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
     links = {}
     below: dict[str, str] = {}
     rest = []
@@ -144,7 +144,7 @@ def link(path: str, model: Model, progress: Progress) -> list[str]:
         else:
             if place.path not in below:
                 below[place.path] = _below(folder, place.path)
-            links[weight.name] = place._replace(path=below[place.path])
+            links[weight.name] = Place(below[place.path], place.offset, place.nbytes)
     inside = sum(weight.nbytes for weight in rest) <= _LINKED_INSIDE
     return _write_beside(
         path, model, rest if inside else [], [] if inside else rest, links, progress
@@ -168,11 +168,10 @@ def _write_beside(
 ) -> list[str]:
     """Write the model, and `<path>.data` with the weights that go beside it, if there are any.
 
+    `path` is no link, so that both lie in one folder.
     The file beside takes its name first: a model never points at what is not there.
     """
-    path = os.path.realpath(path)
-    whole = ModelProto()
-    whole.CopyFrom(model.proto)
+    graph = model.proto.graph
     places = dict(links)
     name = os.path.basename(path) + ".data"
     data = os.path.join(os.path.dirname(path), name)
@@ -188,14 +187,18 @@ def _write_beside(
                 "--weights embed"
             )
     for weight in model.initialisers:
-        if weight.name in places:
-            whole.graph.initializer.append(_pointer(weight, places[weight.name]))
+        place = places.get(weight.name)
+        if place is not None:
+            tensor = _add_head(graph, weight)
+            tensor.data_location = TensorProto.EXTERNAL
+            add = tensor.external_data.add
+            add(key="location", value=place.path)
+            add(key="offset", value=str(place.offset))
+            add(key="length", value=str(place.nbytes))
     for weight in inside:
-        tensor = whole.graph.initializer.add()
-        tensor.CopyFrom(_head(weight))
-        tensor.raw_data = b"".join(weight.chunks())
+        _add_head(graph, weight).raw_data = b"".join(weight.chunks())
     with atomic_write(path, "wb") as file:
-        file.write(whole.SerializeToString())
+        file.write(model.proto.SerializeToString())
         if beside:
             with atomic_write(data, "wb") as side, _writer(side, progress) as out:
                 for weight in beside:
@@ -210,27 +213,9 @@ def _writer(file: BinaryIO, progress: Progress) -> Iterator[_Writer]:
         yield _Writer(file, files, progress)
 
 
-def _head(weight: Initialiser) -> TensorProto:
-    """The TensorProto of a weight, but for its values."""
-    return TensorProto(name=weight.name, dims=weight.shape, data_type=TensorProto.FLOAT)
-
-
-def _pointer(weight: Initialiser, place: Place) -> TensorProto:
-    """The TensorProto of a weight whose values lie in another file."""
-    tensor = _head(weight)
-    tensor.data_location = TensorProto.EXTERNAL
-    add = tensor.external_data.add
-    add(key="location", value=place.path)
-    add(key="offset", value=str(place.offset))
-    add(key="length", value=str(place.nbytes))
-    return tensor
-
-
-def _without_graph(proto: ModelProto) -> bytes:
-    head = ModelProto()
-    head.CopyFrom(proto)
-    head.ClearField("graph")
-    return head.SerializeToString()
+def _add_head(graph: GraphProto, weight: Initialiser) -> TensorProto:
+    """Add the TensorProto of a weight, but for its values."""
+    return graph.initializer.add(name=weight.name, dims=weight.shape, data_type=TensorProto.FLOAT)
 
 
 def _check_size(size: int, path: str) -> None:

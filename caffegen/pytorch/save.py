@@ -15,12 +15,15 @@ import torch
 from torch import Tensor
 
 from caffegen.atomic import atomic_path, atomic_write
-from caffegen.errors import MissingExtra
+from caffegen.errors import FileError, MissingExtra
 
 from .module import CaffeModule
 from .program import Program, export_program
 
 __all__ = ["need_safetensors", "save_exported", "save_tensors"]
+
+# in the metadata of a file of weights: the source that reads them
+_READER = "caffegen.reader"
 
 
 def need_safetensors() -> None:
@@ -29,11 +32,18 @@ def need_safetensors() -> None:
         raise MissingExtra("a .safetensors file", "all")
 
 
-def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors by name; one that has several names is written under each."""
+def save_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], *, reader: str = ""
+) -> None:
+    """Write tensors by name; one that has several names is written under each.
+
+    `reader` is the .py file beside it that will read them. A source and the weights of a module may
+    want one file: FileError where what is there is another's.
+    """
     need_safetensors()
     from safetensors.torch import save_file
 
+    _refuse_other_readers(os.fspath(path), reader)
     seen: set[int] = set()
     own: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -43,7 +53,24 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor]) ->
         seen.add(plain.data_ptr())
         own[name] = plain
     with atomic_path(path) as beside, _same_mode(beside), _system_refusals():
-        save_file(own, beside, metadata={"format": "pt"})
+        save_file(own, beside, metadata={"format": "pt"} | ({_READER: reader} if reader else {}))
+
+
+def _refuse_other_readers(path: str, reader: str) -> None:
+    """Refuse to write over weights that are not the reader's, or that another file reads."""
+    from safetensors import SafetensorError, safe_open
+
+    if not os.path.isfile(path):
+        return
+    try:
+        with safe_open(path, "pt") as file:
+            found = (file.metadata() or {}).get(_READER, "")
+    except (SafetensorError, OSError):
+        found = ""
+    if reader and found != reader:
+        raise FileError(path, f"it holds other weights than those of `{reader}`; move one of them")
+    if not reader and found and os.path.exists(os.path.join(os.path.dirname(path), found)):
+        raise FileError(path, f"`{found}` reads its weights from it; give these another name")
 
 
 def save_exported(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .source import Source, Span
 from .types import FieldType, MessageType
@@ -114,7 +114,7 @@ class Message:
     """Values by field name, with a place for every one that came from a text.
 
     Reading an unset field gives its default, an unset repeated field an empty tuple and an unset
-    message an empty message that is not attached. Enum values are their words.
+    message an empty one that can't be changed; `add` makes one that can. Enum values are their words.
     """
 
     __slots__ = (
@@ -157,7 +157,7 @@ class Message:
         field = self._type.fields.get(name)
         if field is None:
             raise AttributeError(f"{self._type.name} has no field `{name}`")
-        return Message(field.type)
+        return field.type.empty or _empty(field.type)
 
     def has(self, name: str) -> bool:
         """Whether the field was set (for a repeated one: has an element)."""
@@ -335,14 +335,37 @@ def _message_class(message_type: MessageType) -> type[Message]:
 
     `__getattr__` on Message would say the same, and slow down every attribute that is there.
     """
-    fields = {name: _read(name) for name in message_type.fields if not hasattr(Message, name)}
+    fields = {
+        name: _read(name, message_type)
+        for name in message_type.fields
+        if not hasattr(Message, name)
+    }
     made = type(message_type.name, (Message,), {"__slots__": (), **fields})
     message_type.message_class = made
     return made
 
 
-def _read(name: str) -> property:
-    def read(message: Message) -> Any:
-        return message._values[name] if name in message._values else message.get(name)
+def _read(name: str, message_type: MessageType) -> property:
+    if name not in message_type.unset:
+        return property(lambda message: message.get(name))
+    default = message_type.unset[name]
+    return property(lambda message: message._values.get(name, default))
 
-    return property(read)
+
+class _Unchangeable(dict[str, Any]):
+    """The values of a message that stands for one that is not there."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(
+            "this message is not set, and can't be changed; `add` it to its parent first"
+        )
+
+    __setitem__ = setdefault = pop = _refuse
+
+
+def _empty(message_type: MessageType) -> Message:
+    """What unset messages of a type read as: one for all of them."""
+    made = Message(message_type)
+    made._values = made._places = _Unchangeable()
+    message_type.empty = made
+    return made

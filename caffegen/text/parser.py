@@ -31,7 +31,7 @@ _FIELD = re.compile(
     r"|(\{)"
     r")|(?:(\{)))"
     r"|(\})"
-    r")(?:" + _GAP + r"[,;])?"
+    r") *[,;]?"
 )
 _STRING, _WORD, _INT, _FLOAT, _OPEN, _OPEN_BARE, _CLOSE = 2, 3, 4, 5, 6, 7, 8
 _LAYER_AT_LINE = r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]"
@@ -157,8 +157,10 @@ class _Parser:
                 at = self.unusual(at)
                 continue
             at = found.end()
-            end = found.end(index) + (1 if index == _STRING else 0)
-            place = (found.start(1), found.start(index) - (1 if index == _STRING else 0), end)
+            begin, end = found.span(index)
+            if index == _STRING:
+                begin, end = begin - 1, end + 1
+            place = (found.start(1), begin, end)
             if field.repeated:
                 if name in values:
                     values[name].append(value)
@@ -255,6 +257,8 @@ class _Parser:
             return self.finish(token.start)
         if token.text in ("}", ">") and token.kind == "symbol":
             return self.unusual_close(token)
+        if token.text in (",", ";") and at and self.text[at - 1] not in "{<,;\n":
+            return token.end  # what is read ended here, some lines before
         if token.text == "[":
             raise SyntaxFault(
                 "unexpected-token", "`[` opens an extension name, which Caffe's messages do not have",

@@ -114,4 +114,6 @@ class Fault(NamedTuple):
 
 def printable(name: str) -> str:
     """A name for formats that take UTF-8 alone: bytes of a text that are none become U+FFFD."""
+    if name.isascii():
+        return name
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -79,15 +79,16 @@ class MessageType:
     """A message type: its name and its fields by name, in the order of the schema.
 
     `unset` has what an unset field reads as, for all but single messages. `message_class` is the
-    class of such messages, which is made anew when a field is added.
+    class of such messages, `empty` one without values; both are made anew when a field is added.
     """
 
-    __slots__ = ("_telling", "fields", "message_class", "name", "unset")
+    __slots__ = ("_telling", "empty", "fields", "message_class", "name", "unset")
 
     def __init__(self, name: str, fields: Mapping[str, FieldType]) -> None:
         self.name = name
         self.fields: dict[str, FieldType] = {}
         self.message_class: type | None = None
+        self.empty: Any = None
         self._telling: frozenset[str] | None = None
         self.unset: dict[str, Any] = {}
         for field in fields.values():
@@ -113,7 +114,7 @@ class MessageType:
         """Add a field, or put it in the place of the one of its name."""
         self.fields[field.name] = field
         self._telling = None
-        self.message_class = None
+        self.message_class = self.empty = None
         self.unset.pop(field.name, None)
         if field.repeated or field.kind != "message":
             self.unset[field.name] = () if field.repeated else field.default

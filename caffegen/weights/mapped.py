@@ -39,7 +39,7 @@ def map_file(path: str | os.PathLike[str]) -> MappedFile:
             raise FileError(path, "it is a folder, not a file")
         if not stat.S_ISREG(mode):
             raise FileError(path, "it is a pipe or a device; only a file can be mapped")
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise FileError(path, "it is empty")
             return MappedFile(path, _ReadOnlyMap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -18,7 +18,7 @@ from caffegen.weights.wire import (
     WireError,
     int32,
     int64,
-    varints,
+    int64s,
 )
 
 __all__ = ["Run", "StoredBlob", "read_blob"]
@@ -34,6 +34,9 @@ _MOST_AXES = 32  # kMaxBlobAxes of blob.hpp
 _NUM, _WIDTH, _DATA, _SHAPE, _DOUBLE_DATA = 1, 4, 5, 7, 8
 _C3D_WIDTH, _C3D_DATA = 5, 6
 _RAW_TYPE, _OPENCL_PACKED, _RAW_DATA = 10, 11, 12
+# BlobShape's
+_DIM = 1
+_PACKED_DIMS = _DIM << 3 | LEN
 _RAW_TYPES = {0: DOUBLE, 1: FLOAT, 2: HALF}
 
 
@@ -125,17 +128,23 @@ def read_blob(file: MappedFile, at: int, end: int, where: str) -> StoredBlob:
     raw: tuple[int, int] | None = None
     raw_type: int | None = None
     for number, wire, start, stop in fields:
-        if number == _DATA and wire in (LEN, FIXED32):
-            _add_run(floats, fields, (wire, start, stop), FLOAT, where)
-        elif number == _DOUBLE_DATA and wire in (LEN, FIXED64):
-            _add_run(doubles, fields, (wire, start, stop), DOUBLE, where)
+        if number == _DATA and wire == LEN:
+            _add_packed(floats, start, stop, FLOAT, where)
+        elif number == _DATA and wire == FIXED32:
+            _add_unpacked(floats, fields, start, stop, FLOAT)
+        elif number == _DOUBLE_DATA and wire == LEN:
+            _add_packed(doubles, start, stop, DOUBLE, where)
+        elif number == _DOUBLE_DATA and wire == FIXED64:
+            _add_unpacked(doubles, fields, start, stop, DOUBLE)
         elif number == _SHAPE and wire == LEN and not of_c3d:
             _add_dims(shape, file, start, stop, where)
         elif number == _C3D_WIDTH and wire == VARINT:
             legacy[4:] = [int32(start)]
             of_c3d = has_legacy = True
-        elif number == _C3D_DATA and of_c3d and wire in (LEN, FIXED32):
-            _add_run(floats, fields, (wire, start, stop), FLOAT, where)
+        elif number == _C3D_DATA and of_c3d and wire == LEN:
+            _add_packed(floats, start, stop, FLOAT, where)
+        elif number == _C3D_DATA and of_c3d and wire == FIXED32:
+            _add_unpacked(floats, fields, start, stop, FLOAT)
         elif _NUM <= number <= _WIDTH and wire == VARINT:
             legacy[number - _NUM] = int32(start)
             has_legacy = True
@@ -159,23 +168,25 @@ def read_blob(file: MappedFile, at: int, end: int, where: str) -> StoredBlob:
     return StoredBlob(file, sizes, dtype, tuple(runs), legacy_shape=has_legacy)
 
 
-def _add_run(
-    runs: list[Run], fields: Fields, content: tuple[int, int, int], dtype: np.dtype[Any], where: str
+def _add_packed(runs: list[Run], start: int, stop: int, dtype: np.dtype[Any], where: str) -> None:
+    """Note where values lie side by side."""
+    size = dtype.itemsize
+    count, rest = divmod(stop - start, size)
+    if rest:
+        raise WireError(
+            start,
+            f"{where} has {stop - start} bytes of {dtype.name} values, "
+            f"which is not a multiple of {size}",
+        )
+    if count:
+        runs.append(Run(start, count, size))
+
+
+def _add_unpacked(
+    runs: list[Run], fields: Fields, start: int, stop: int, dtype: np.dtype[Any]
 ) -> None:
-    """Note where values lie; of unpacked ones, all that follow at once."""
-    wire, start, stop = content
-    if wire == LEN:
-        count, rest = divmod(stop - start, dtype.itemsize)
-        if rest:
-            raise WireError(
-                start,
-                f"{where} has {stop - start} bytes of {dtype.name} values, "
-                f"which is not a multiple of {dtype.itemsize}",
-            )
-        if count:
-            runs.append(Run(start, count, dtype.itemsize))
-        return
-    # Each unpacked value is its tag, one byte, and the value; a longer tag stands alone.
+    """Note where a value lies that has its own tag, and all that follow it, at once."""
+    # The tag is one byte, as a rule; one behind a longer tag stands alone.
     buffer = fields.buffer
     stride = 1 + dtype.itemsize
     tag = buffer[start - 1]
@@ -201,15 +212,21 @@ def _count_records(buffer: Any, at: int, end: int, tag: int, stride: int) -> int
 
 
 def _add_dims(shape: list[int], file: MappedFile, start: int, stop: int, where: str) -> None:
-    for number, wire, value, end in Fields(file.buffer, start, stop):
-        if number != 1 or wire not in (VARINT, LEN):
-            continue
-        if wire == VARINT:
-            shape.append(int64(value))
-        else:
-            shape.extend(map(int64, varints(file.buffer, value, end, _MOST_AXES + 1)))
-        if len(shape) > _MOST_AXES:
-            raise FileError(file.path, f"{where} has more than {_MOST_AXES} axes, Caffe's limit")
+    buffer = file.buffer
+    size = stop - start - 2
+    if 0 <= size < 0x80 and buffer[start] == _PACKED_DIMS and buffer[start + 1] == size:
+        # as Caffe writes it: all dimensions in one field, and nothing else
+        shape += int64s(buffer, start + 2, stop, _MOST_AXES + 1)
+    else:
+        for number, wire, value, end in Fields(buffer, start, stop):
+            if number == _DIM and wire == VARINT:
+                shape.append(int64(value))
+            elif number == _DIM and wire == LEN:
+                shape += int64s(buffer, value, end, _MOST_AXES + 1)
+            if len(shape) > _MOST_AXES:
+                break
+    if len(shape) > _MOST_AXES:
+        raise FileError(file.path, f"{where} has more than {_MOST_AXES} axes, Caffe's limit")
 
 
 def _raw_run(

@@ -19,17 +19,19 @@ __all__ = [
     "WireError",
     "int32",
     "int64",
+    "int64s",
     "text",
     "varint",
 ]
 
-Buffer = bytes | memoryview | mmap.mmap
+Buffer = bytes | mmap.mmap
 
 #: number, wire type, start, stop; of a VARINT, `start` is the value itself.
 Field = tuple[int, int, int, int]
 
 VARINT, FIXED64, LEN, GROUP, _END_GROUP, FIXED32 = range(6)
 
+_LAST_TAG = (1 << 32) - 1
 _DEEPEST_GROUP = 100  # protobuf's own limit on nesting
 _LONGEST_TEXT = 1 << 16  # no layer has such a name; a damaged length has
 
@@ -63,12 +65,14 @@ class Fields:
         buffer, end = self.buffer, self.end
         while self.at < end:
             at = self.at
-            # Most fields have a tag of one byte and a length: the rest below holds for all.
-            tag = buffer[at]
-            if 7 < tag < 0x80 and tag & 7 == LEN and at + 1 < end:
-                length, start = buffer[at + 1], at + 2
+            # Most fields have a length, and it fits: what is below the block holds for all.
+            tag, body = buffer[at], at + 1
+            if tag > 0x7F:
+                tag, body = varint(buffer, at, end)
+            if tag & 7 == LEN and 7 < tag < _LAST_TAG and body < end:
+                length, start = buffer[body], body + 1
                 if length > 0x7F:
-                    length, start = varint(buffer, at + 1, end)
+                    length, start = varint(buffer, body, end)
                 stop = start + length
                 if stop <= end:
                     self.at = stop
@@ -91,7 +95,7 @@ class Fields:
         else:
             tag, body = varint(self.buffer, at, self.end)
         number = tag >> 3
-        if not 0 < number < 1 << 29:
+        if not 7 < tag <= _LAST_TAG:
             raise WireError(at, f"no field has the number {number}")
         return number, tag & 7, body
 
@@ -150,18 +154,19 @@ def varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
     raise WireError(at, "the data end inside a number", cut=True)
 
 
-def varints(buffer: Buffer, at: int, end: int, most: int) -> list[int]:
-    """The unsigned numbers that lie side by side in `buffer[at:end]`, of which `most` are read."""
+def int64s(buffer: Buffer, at: int, end: int, most: int) -> list[int]:
+    """The int64 numbers that lie side by side in `buffer[at:end]`, of which `most` are read."""
     found: list[int] = []
     while at < end and len(found) < most:
-        byte = buffer[at]
-        if byte < 0x80:
-            at += 1
-        elif at + 1 < end and buffer[at + 1] < 0x80:
-            byte, at = byte & 0x7F | buffer[at + 1] << 7, at + 2
-        else:
-            byte, at = varint(buffer, at, end)
-        found.append(byte)
+        number = buffer[at]
+        at += 1
+        if number > 0x7F:
+            if at < end and buffer[at] < 0x80:
+                number, at = number & 0x7F | buffer[at] << 7, at + 1
+            else:
+                number, at = varint(buffer, at - 1, end)
+                number = int64(number)
+        found.append(number)
     return found
 
 
@@ -180,4 +185,4 @@ def text(buffer: Buffer, start: int, stop: int) -> str:
     """A string field; bytes that are no UTF-8 become surrogate escapes, as in prototxt."""
     if stop - start > _LONGEST_TEXT:
         raise WireError(start, f"a name of {stop - start} bytes is longer than any layer has")
-    return bytes(buffer[start:stop]).decode("utf-8", "surrogateescape")
+    return buffer[start:stop].decode("utf-8", "surrogateescape")

@@ -494,6 +494,26 @@ def test_convert_to_source(tmp_path):
     assert "Input: data (2, 3, 32, 32)." in head
 
 
+def test_a_source_and_a_module_do_not_take_each_other_s_weights(tmp_path):
+    pair = NETS / "bottleneck.prototxt", NETS / "bottleneck.caffemodel"
+    source, tensors = tmp_path / "model.py", tmp_path / "model.safetensors"
+    for _ in range(2):
+        assert convert(*pair, "-o", source).exit_code == 0
+    written = tensors.read_bytes()
+    done = convert(*pair, "-o", tensors)
+    assert "`model.py` reads its weights from it; give these another name" in str(done.exception)
+    assert tensors.read_bytes() == written
+    source.unlink()
+    for _ in range(2):
+        assert convert(*pair, "-o", tensors).exit_code == 0
+    for held in (tensors.read_bytes(), b"somebody's"):
+        tensors.write_bytes(held)
+        done = convert(*pair, "-o", source)
+        assert "it holds other weights than those of `model.py`; move one" in str(done.exception)
+        assert os.listdir(tmp_path) == ["model.safetensors"]
+        assert tensors.read_bytes() == held
+
+
 def test_source_needs_torch_alone(tmp_path):
     net = golden_net("resnet18")
     (tmp_path / "model.py").write_text(write_source(net).text, encoding="utf-8")

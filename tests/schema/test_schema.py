@@ -125,6 +125,26 @@ def test_a_field_put_into_a_type_is_read_from_its_messages():
     assert Message(made).f == ()
 
 
+def test_an_unset_message_can_be_read_and_not_changed():
+    layer = Message(message_type("LayerParameter"))
+    unset = layer.convolution_param
+    assert (unset.num_output, unset.pad, unset.weight_filler.type) == (0, (), "constant")
+    assert unset is Message(message_type("LayerParameter")).convolution_param
+    for change in (
+        lambda: unset.set("num_output", 3),
+        lambda: unset.set("pad", [1]),
+        lambda: unset.add("pad", 1),
+        lambda: unset.clear("pad"),
+    ):
+        with pytest.raises(TypeError, match="not set, and can't be changed; `add` it"):
+            change()
+    copy = unset.copy()
+    copy.set("num_output", 3)
+    assert (copy.num_output, unset.num_output) == (3, 0)
+    layer.add("convolution_param").set("num_output", 4)
+    assert layer.convolution_param.num_output == 4
+
+
 def test_there_is_one_object_of_each_type():
     assert message_type("NetParameter") is message_type("NetParameter")
     assert message_type("V1LayerParameter").fields["include"].type is message_type("NetStateRule")

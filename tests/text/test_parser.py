@@ -40,6 +40,11 @@ FAULTS = [
     ("name: 'a' name: 'b'", "field-set-twice", "`name` is set twice in NetParameter; it takes one value"),
     ("name: +2", "unexpected-token", "`name` needs a quoted string, found `+`"),
     ("name: 'a' ;;", "unexpected-token", "a field name was expected, found `;`"),
+    ("name: 'a'\n;;", "unexpected-token", "a field name was expected, found `;`"),
+    ('name: "a" \n ;\n,', "unexpected-token", "a field name was expected, found `,`"),
+    ('name: "a",\n,', "unexpected-token", "a field name was expected, found `,`"),
+    ("layer {\n, }", "unexpected-token", "a field name was expected, found `,`"),
+    ("\n;", "unexpected-token", "a field name was expected, found `;`"),
     ("name: 'a\n'", "unterminated-string", "this string is never closed"),
     (r"name: '\q'", "bad-escape", r"`\q` is no escape sequence"),
     ("name 'x'", "missing-colon", "`name` is followed by `'x'`, not by a colon"),
@@ -69,6 +74,15 @@ FAULTS = [
 def test_fault(text, name, message):
     faults = read(text).faults
     assert (faults[0].name, faults[0].message) == (name, message)
+
+
+@pytest.mark.parametrize("between", [",", " ;", "\n,", "  # so\n\n; ", "\r\n\t,\n"])
+def test_separators_may_stand_on_lines_of_their_own(between):
+    text = f'layer {{ top: "a"{between}top: "b" pooling_param {{ pad: 1{between}}}{between}}}{between}name: "n"'
+    parsed = read(text)
+    assert parsed.faults == []
+    assert parsed.message.name == "n"
+    assert parsed.message.layer[0].top == ["a", "b"]
 
 
 def test_what_stands_behind_a_glued_number_is_read():

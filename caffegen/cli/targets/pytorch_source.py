@@ -30,7 +30,7 @@ def write(net: Net, path: str, settings: Settings) -> str:
     with atomic_write(path, "w") as file:
         file.write(source.text)
         if source.tensors:
-            save_tensors(beside, source.tensors)
+            save_tensors(beside, source.tensors, reader=os.path.basename(path))
     lines = f"{source.text.count(chr(10))} lines"
     return f"{lines}, weights in `{os.path.basename(beside)}`" if source.tensors else lines
 

@@ -63,7 +63,9 @@ class _Folding:
                 self.fold(node, root, [step for _, step in chain])
                 gone.update(id(follower) for follower, _ in chain)
                 node.output[0] = chain[-1][0].output[0]
-        self.graph.nodes = [node for node in self.graph.nodes if id(node) not in gone]
+        kept_nodes = [node for node in self.graph.nodes if id(node) not in gone]
+        del self.graph.nodes[:]
+        self.graph.nodes.extend(kept_nodes)
         read = set(names_read(self.graph.nodes))
         kept = {n: i for n, i in self.graph.initialisers.items() if n in read}
         self.graph.initialisers = kept

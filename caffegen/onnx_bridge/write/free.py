@@ -61,10 +61,10 @@ def free_dims(
                     own = (one, other) == (symbol.size, new) and axis not in touched[index]
                     touched[index][axis] = symbol.name if own else ""
     return {
-        id(value): None
-        if value.shape is None
-        else tuple(touched[index].get(axis, dim) for axis, dim in enumerate(value.shape))
-        for index, value in enumerate(values)
+        id(value): value.shape
+        if value.shape is None or not free
+        else tuple(free.get(axis, dim) for axis, dim in enumerate(value.shape))
+        for value, free in zip(values, touched, strict=True)
     }
 
 

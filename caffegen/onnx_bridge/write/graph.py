@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from caffegen.analysis import ParamOwner, param_owners
 from caffegen.errors import CaffegenError
@@ -27,24 +28,31 @@ __all__ = ["GraphWriter", "names_read"]
 
 Shape = tuple[int, ...]
 
+# of attributes of these types `repr` tells equal ones
+_PLAIN = {int, float, str, list, tuple, type(None)}
+
 
 class GraphWriter:
-    """Collects what the layers write. Weights are noted, not read."""
+    """Collects what the layers write. Nodes go into `model`; weights are noted, not read."""
 
     def __init__(self, net: Net, opset: int, names: Names) -> None:
         self.net = net
         self.opset = opset
         self.names = names
-        self.nodes: list[NodeProto] = []
+        self.model = ModelProto()
+        self.nodes = self.model.graph.node
         self.constants: list[TensorProto] = []
         self.initialisers: dict[str, Initialiser] = {}
         self._blobs: Mapping[str, Sequence[Blob]] = net.weights.blobs if net.weights else {}
         self._owners = param_owners(net.graph)
+        self._sharers: dict[ParamOwner, list[ParamOwner]] = {}
+        for borrower, owner in self._owners.items():
+            self._sharers.setdefault(owner, [owner]).append(borrower)
         self._known_constants: dict[tuple[str, Shape, bytes], str] = {}
         self._known_weights: dict[ParamOwner, str] = {}
         self._layer_names: dict[int, str] = {}
         self._node_names = Names()
-        self._attributes: dict[tuple[str, str], AttributeProto] = {}
+        self._attributes: dict[str, Sequence[AttributeProto]] = {}
 
     def layer_name(self, node: Node) -> str:
         """The name of the node that stands for a layer: the layer's own."""
@@ -63,25 +71,25 @@ class GraphWriter:
         attributes: Mapping[str, Any],
     ) -> None:
         """Add a node; attributes that are None are left out, and `doc_string` is the node's."""
-        node = NodeProto(op_type=op, input=inputs, output=outputs, name=name)
-        for key in sorted(attributes):
-            value = attributes[key]
-            if value is None:
-                continue
-            if key == "doc_string":
-                node.doc_string = value
-            else:
-                node.attribute.append(self._attribute(key, value))
-        self.nodes.append(node)
+        node = self.nodes.add(op_type=op, input=inputs, output=outputs, name=name)
+        if not attributes:
+            return
+        if attributes.get("doc_string") is not None:
+            node.doc_string = attributes["doc_string"]
+        node.attribute.extend(self._attributes_of(attributes))
 
-    def _attribute(self, name: str, value: Any) -> AttributeProto:
-        """An attribute; a net has few different ones, and making one takes longer than a copy."""
-        if not isinstance(value, (int, float, str, list, tuple)):
-            return helper.make_attribute(name, value)
-        key = name, repr(value)
+    def _attributes_of(self, given: Mapping[str, Any]) -> Sequence[AttributeProto]:
+        """Attributes by name; a net has few different ones, and making one takes longer than a copy."""
+        key = repr(given) if _PLAIN.issuperset(map(type, given.values())) else ""
         found = self._attributes.get(key)
         if found is None:
-            found = self._attributes[key] = helper.make_attribute(name, value)
+            found = [
+                helper.make_attribute(name, value)
+                for name, value in sorted(given.items(), key=itemgetter(0))
+                if value is not None and name != "doc_string"
+            ]
+            if key:
+                self._attributes[key] = found
         return found
 
     def constant(self, array: Array) -> str:
@@ -136,11 +144,7 @@ class GraphWriter:
 
         Caffe copies layer by layer into one memory (net.cpp, CopyTrainedLayersFrom).
         """
-        sharers = [
-            owner,
-            *(other for other, its_owner in self._owners.items() if its_owner == owner),
-        ]
-        for sharer in sorted(set(sharers), reverse=True):
+        for sharer in sorted(self._sharers.get(owner, (owner,)), reverse=True):
             found = self._blobs.get(self.net.graph.nodes[sharer.layer].name) or ()
             if len(found) > sharer.blob and not getattr(found[sharer.blob], "absent", False):
                 return found[sharer.blob]

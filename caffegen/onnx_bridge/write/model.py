@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import onnx
-from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
+from onnx import ModelProto, TensorProto, TypeProto, helper
 
 from caffegen import __version__
 from caffegen.errors import CaffegenError
@@ -35,7 +35,7 @@ OLDEST_OPSET, DEFAULT_OPSET, NEWEST_OPSET = 13, 17, 26
 
 
 class Model(NamedTuple):
-    """A model but for its weights, which `initialisers` tell where to find.
+    """A model but for its weights, which `initialisers` tell where to find; good for one use.
 
     `values` has the name in ONNX of each blob's final version, for the blobs that are there.
     """
@@ -129,9 +129,9 @@ class _ModelWriter:
         live = {id(value) for value in self.asked()}
         needed = set()
         for node in reversed(self.net.graph.nodes):
-            if any(id(value) in live for value in self.tops(node)):
+            if not live.isdisjoint(map(id, self.tops(node))):
                 needed.add(node.index)
-                live.update(id(value) for value in node.inputs if value is not None)
+                live.update(map(id, node.inputs))  # that of a missing one, None, is no top's
         return needed
 
     def size(self, *, batch: bool, size: bool) -> None:
@@ -181,14 +181,16 @@ class _ModelWriter:
 
     def layer_writer(self, node: Node, tops: Sequence[Value]) -> LayerWriter:
         """What the layer's function writes with."""
-        bottoms = [value for value in node.inputs if value is not None]
+        bottoms = [id(value) for value in node.inputs if value is not None]
+        made = [id(value) for value in tops]
+        names, dims = self.names, self.dims
         return LayerWriter(
             self.graph, node,
-            [self.names[id(value)] for value in bottoms],
-            [self.names[id(value)] for value in tops],
+            [names[key] for key in bottoms],
+            [names[key] for key in made],
             # only behind a Python layer, which is refused, are shapes unknown
-            [self.dims[id(value)] or () for value in bottoms],
-            [self.dims[id(value)] or () for value in tops],
+            [dims[key] or () for key in bottoms],
+            [dims[key] or () for key in made],
         )  # fmt: skip
 
     def finish(self) -> Model:
@@ -218,33 +220,39 @@ class _ModelWriter:
         if constants:
             read = {*names_read(self.graph.nodes), *(self.names[id(v)] for v in self.wanted)}
             constants = [constant for constant in constants if constant.name in read]
-        graph = helper.make_graph(
-            self.graph.nodes,
-            printable(self.net.name) or "net",
-            [self.info(value) for value in inputs],
-            [self.info(value) for value in self.wanted],
-            constants,
-            value_info=[self.info(value) for value in between],
-        )
-        opsets = [helper.make_opsetid("", self.graph.opset)]
-        model = helper.make_model(
-            graph,
-            opset_imports=opsets,
-            ir_version=helper.find_min_ir_version_for(opsets),
-            producer_name="caffegen",
-            producer_version=__version__,
-        )
+        model = self.graph.model
+        opset = model.opset_import.add(domain="", version=self.graph.opset)
+        model.ir_version = helper.find_min_ir_version_for([opset])
+        model.producer_name = "caffegen"
+        model.producer_version = __version__
+        model.graph.name = printable(self.net.name) or "net"
+        model.graph.initializer.extend(constants)
+        for infos, values in (
+            (model.graph.input, inputs),
+            (model.graph.output, self.wanted),
+            (model.graph.value_info, between),
+        ):
+            for value in values:
+                infos.add(name=self.names[id(value)], type=self.kind(self.dims[id(value)]))
         helper.set_model_props(model, _origin(self.net, self.names))
         return model
 
-    def info(self, value: Value) -> ValueInfoProto:
-        """Name and shape of a value, float32 as all blobs are; unnamed free sizes are left open."""
-        dims = self.dims[id(value)]
+    def kind(self, dims: Dims | None) -> TypeProto:
+        """The type of values of a shape, float32 as all blobs are; unnamed free sizes are left open."""
         kind = self.kinds.get(dims)
         if kind is None:
-            shape = None if dims is None else [dim if dim != "" else None for dim in dims]
-            kind = self.kinds[dims] = helper.make_tensor_type_proto(TensorProto.FLOAT, shape)
-        return ValueInfoProto(name=self.names[id(value)], type=kind)
+            kind = self.kinds[dims] = TypeProto()
+            kind.tensor_type.elem_type = TensorProto.FLOAT
+            if dims is not None:
+                shape = kind.tensor_type.shape
+                shape.SetInParent()
+                for dim in dims:
+                    size = shape.dim.add()
+                    if isinstance(dim, int):
+                        size.dim_value = dim
+                    elif dim:
+                        size.dim_param = dim
+        return kind
 
 
 def _automatic_tops(graph: Graph) -> dict[int, list[Value]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -75,29 +75,34 @@ class LayerWriter:
         self, op: str, inputs: Sequence[str], *, into: str | None = None, **attributes: Any
     ) -> str:
         """Add a node with one output, an inner value unless `into` names it; returns its name."""
-        outputs: int | Sequence[str] = 1 if into is None else [into]
-        return self.emit_many(op, inputs, outputs, **attributes)[0]
+        output = self.own_name(f"{op}:0") if into is None else into
+        self._add(op, inputs, [output], attributes)
+        return output
 
     def emit_many(
         self, op: str, inputs: Sequence[str], outputs: int | Sequence[str], **attributes: Any
     ) -> list[str]:
-        """Add a node with several outputs, given by number or by name ("" for one not wanted).
-
-        The first node that makes a top bears the layer's name, all others the layer's and the op's.
-        """
+        """Add a node with several outputs, given by number or by name ("" for one not wanted)."""
         if isinstance(outputs, int):
             outputs = [self.own_name(f"{op}:{index}") for index in range(outputs)]
-        name = ""
-        if not self._named and any(output in self.tops for output in outputs):
-            self._named = True
-            name = self.graph.layer_name(self.node)
-        self.graph.add_node(op, inputs, outputs, name or self.own_name(op), attributes)
+        self._add(op, inputs, outputs, attributes)
         return list(outputs)
 
     def top(self, op: str, inputs: Sequence[str], index: int = 0, **attributes: Any) -> None:
         """Add a node that makes a top; nothing where the layer does not name that top."""
         if index < len(self.tops):
-            self.emit(op, inputs, into=self.tops[index], **attributes)
+            self._add(op, inputs, [self.tops[index]], attributes)
+
+    def _add(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Any]
+    ) -> None:
+        """The first node that makes a top bears the layer's name, all others the layer's and the op's."""
+        if self._named or set(outputs).isdisjoint(self.tops):
+            name = self.own_name(op)
+        else:
+            self._named = True
+            name = self.graph.layer_name(self.node)
+        self.graph.add_node(op, inputs, outputs, name, attributes)
 
     def own_name(self, word: str) -> str:
         """A new name for an inner value or node: the layer's, and a word."""
