@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from caffegen.diagnostics import Report
 from caffegen.layer_types import Definition, Shape, definition_of, known_types
-from caffegen.layer_types.fork_fields import JOINS, RESHAPES, foreign_effects
+from caffegen.layer_types.fork_fields import JOINS, REBLOBS, REPLACES, RESHAPES, foreign_effects
 from caffegen.layer_types.unknown import Unknown
 from caffegen.net import Graph, Node
 from caffegen.plugins import failures
@@ -45,14 +45,15 @@ def infer(
         definition = _bind(node, phase, report, forks)
         node.definition = definition
         tops: tuple[Shape | None, ...] = ()
-        sums_up = definition is not None and _sums_up(node, definition)
-        if definition is not None and (
-            sums_up or _counts_fit(node, definition, report, graph, forks)
-        ):
+        if definition is not None:
             shapes = [value.shape if value is not None else None for value in node.inputs]
-            tops = definition.infer(shapes[:1] if sums_up else shapes)
-            _check_loss_weights(node, definition, report)
-            _check_params(node, definition, report)
+            sums_up = _sums_up(node, definition)
+            if sums_up or _counts_fit(node, definition, report, graph, forks):
+                tops = definition.infer(shapes[:1] if sums_up else shapes)
+                _check_loss_weights(node, definition, report)
+                _check_params(node, definition)
+            else:
+                definition.check_alone(shapes)
         for index, value in enumerate(node.outputs):
             value.shape = tops[index] if index < len(tops) else None
             if value.name in given and (value.shape is None or not node.inputs):
@@ -95,12 +96,14 @@ def _bind(node: Node, phase: str, report: Report, forks: tuple[str, ...]) -> Def
     param = layer.get(found.param) if found.param else None
     foreign = _foreign(found, layer, report)
     unread = layer.misread() or (param is not None and (param.unknown or param.misread()))
-    if unread or any(key in RESHAPES for key, _ in foreign):
+    if unread or any(key in REPLACES for key, _ in foreign):
         # what could not be read was reported; what follows from its absence is no news
-        definition = found(layer, phase, Report(), forks)
+        report = Report()
+    definition = found(layer, phase, report, forks)
+    if unread or any(key in RESHAPES for key, _ in foreign):
         definition.refused = True
-    else:
-        definition = found(layer, phase, report, forks)
+    if any(key in REBLOBS for key, _ in foreign):
+        definition.blobs_known = False
     if foreign:
         definition.obstacle = foreign[-1][1]
     if layer.odd:
@@ -177,7 +180,8 @@ def _counts_fit(
     In a net of a fork more may fit; that is said, for nothing computes such a layer. Nothing is said
     of a layer with a field that caffegen does not know: it may be another type of the same name.
     """
-    fits, report = True, Report() if node.message.unknown else report
+    unread = node.message.unknown or node.message.misread()
+    fits, report = True, Report() if unread else report
     tops = len(node.top)
     if definition.auto_top:
         tops = max(tops, definition.tops.least)
@@ -217,7 +221,11 @@ def _counts_fit(
 
 def _check_propagate_down(node: Node, report: Report) -> None:
     layer = node.message
-    if "propagate_down" in layer._values and len(layer.propagate_down) != len(node.bottom):
+    if (
+        "propagate_down" in layer._values
+        and len(layer.propagate_down) != len(node.bottom)
+        and not (layer.misread("bottom") or layer.misread("propagate_down"))
+    ):
         report.error(
             "propagate-down-count",
             f"`{node.name}` has {_counted(len(layer.propagate_down), '`propagate_down` field')} "
@@ -229,7 +237,7 @@ def _check_propagate_down(node: Node, report: Report) -> None:
 
 def _check_loss_weights(node: Node, definition: Definition, report: Report) -> None:
     layer = node.message
-    if "loss_weight" not in layer._values:
+    if "loss_weight" not in layer._values or layer.misread("loss_weight") or layer.misread("top"):
         return
     tops = max(len(node.top), definition.tops.least if definition.auto_top else 0)
     if len(layer.loss_weight) != tops:
@@ -242,20 +250,30 @@ def _check_loss_weights(node: Node, definition: Definition, report: Report) -> N
         )  # fmt: skip
 
 
-def _check_params(node: Node, definition: Definition, report: Report) -> None:
+def _check_params(node: Node, definition: Definition) -> None:
     layer = node.message
-    if "param" not in layer._values or definition.refused:
+    if "param" not in layer._values:
         return
-    if None in (value.shape if value else None for value in node.inputs):
-        return
-    if definition.blobs_known and len(layer.param) > len(definition.blobs):
-        report.error(
+    blobs = _blob_count(definition)
+    if blobs is not None and len(layer.param) > blobs:
+        definition.tell(
+            "error",
             "too-many-params",
             f"`{node.name}` has {_counted(len(layer.param), '`param` block')} for "
-            f"{_counted(len(definition.blobs), 'weight blob')}",
-            layer.span("param", len(definition.blobs)), help="remove those that are too many",
-            layer=node.name,
+            f"{_counted(blobs, 'weight blob')}",
+            layer.span("param", blobs), help="remove those that are too many",
         )  # fmt: skip
+
+
+def _blob_count(definition: Definition) -> int | None:
+    """How many weight blobs a layer has; None where neither its shapes nor its parameters tell."""
+    if not definition.blobs_known:
+        return None
+    if not definition.refused and definition.shaped:
+        return len(definition.blobs)
+    # a plug-in's may have more than it says
+    own = type(definition).__module__.startswith(Definition.__module__.rpartition(".")[0])
+    return len(definition.weight_fillers()) if own else None
 
 
 def _counted(number: int, noun: str) -> str:

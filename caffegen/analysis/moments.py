@@ -63,7 +63,8 @@ def expect(graph: Graph) -> Expected:
     found = Expected({}, {})
     for node in graph.nodes:
         bottoms = [known.get(id(value), Moments()) for value in node.inputs]
-        rule = _RULES.get(node.type) if bottoms and node.definition is not None else None
+        known_well = node.definition is not None and not node.definition.refused
+        rule = _RULES.get(node.type) if bottoms and known_well else None
         top = None if rule is None else rule(node, node.definition, bottoms)
         if bottoms and (node.type == "BatchNorm" or _stores_variance(node)):
             top = Moments(0.0, 1 / max(1.0, _grown(node, known)) ** 2)

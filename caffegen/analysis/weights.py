@@ -247,8 +247,8 @@ def _report_missing(
 
 
 def save_weights(path: str | os.PathLike[str], graph: Graph, weights: Weights | None) -> None:
-    """Write a .caffemodel with the layers of the net and their blobs."""
-    from caffegen.weights import write_caffemodel
+    """Write a .caffemodel, or a .caffemodel.h5, with the layers of the net and their blobs."""
+    from caffegen.weights import write_weights
 
     if weights is None:
         raise CaffegenError("the net has no weights to save; give them to `load`")
@@ -257,4 +257,4 @@ def save_weights(path: str | os.PathLike[str], graph: Graph, weights: Weights | 
         (node.name, node.type, node.bottom, node.top, blobs.get(node.name, ()))
         for node in graph.nodes
     )
-    write_caffemodel(path, graph.name, layers)
+    write_weights(path, graph.name, layers)

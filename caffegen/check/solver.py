@@ -32,6 +32,7 @@ _FORK_POLICIES: dict[str, tuple[tuple[str, ...], str]] = {
     "plateau": (("gamma", "plateau_winsize"), "ssd intel"),
 }
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+_REGULARIZATIONS = ("L1", "L2")
 
 
 def check_solver(
@@ -46,6 +47,7 @@ def check_solver(
     _check_tests(solver, report)
     _check_type(solver, report)
     _check_policy(solver, _policies(options.dialect), report)
+    _check_regularization(solver, report)
     for field in ("average_loss", "iter_size"):
         if solver.get(field) < 1:
             report.error(
@@ -180,6 +182,22 @@ def _check_policy(solver: Message, policies: dict[str, tuple[str, ...]], report:
                 solver.span("stepvalue", index), help="write the steps in rising order",
             )  # fmt: skip
             break
+
+
+def _check_regularization(solver: Message, report: Report) -> None:
+    """Report a weight decay that Caffe stops on in its first update (sgd_solver.cpp, Regularize)."""
+    kind: str = solver.regularization_type
+    if kind in _REGULARIZATIONS or not solver.weight_decay:
+        return
+    near = nearest(kind, _REGULARIZATIONS)
+    right = near if near and near.lower() == kind.lower() else None
+    report.error(
+        "unknown-regularization-type",
+        f"no regularization type `{kind}`" + (f"; did you mean `{right}`?" if right else ""),
+        solver.span("regularization_type", value=True), help="the types are L1 and L2",
+        other=(solver.span("weight_decay"), "the decay that it is for is here"),
+        fix=f'"{right}"' if right else None,
+    )  # fmt: skip
 
 
 def _check_inner_nets(

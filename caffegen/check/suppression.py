@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from caffegen.diagnostics import Diagnostic
@@ -13,6 +13,10 @@ __all__ = ["apply_fixes", "kept_findings"]
 
 _IGNORE = re.compile(
     r"#[ \t]*caffegen:[ \t]*(ignore-file|ignore)(?![\w-])[ \t]*(?:\[([^\]\n]*)\])?"
+)
+# a comment, or a string to pass over; one that is never closed ends with its line
+_COMMENT = re.compile(
+    r"#[^\n]*" + "".join(rf"|{quote}(?:[^{quote}\\\n]|\\[^\n])*{quote}?" for quote in "\"'")
 )
 
 
@@ -54,7 +58,7 @@ def _suppressions(source: Source) -> tuple[dict[int, frozenset[str]], frozenset[
     if "caffegen:" not in source.text:
         return lines, whole
     below = 0
-    for found in _IGNORE.finditer(source.text):
+    for found in _comments(source.text):
         names = frozenset(name.strip() for name in (found[2] or "").split(",") if name.strip())
         line = source.position(found.start())[0]
         if found[1] == "ignore-file":
@@ -66,6 +70,13 @@ def _suppressions(source: Source) -> tuple[dict[int, frozenset[str]], frozenset[
             line = below
         lines[line] = _both(lines[line], names) if line in lines else names
     return lines, whole
+
+
+def _comments(text: str) -> Iterator[re.Match[str]]:
+    """The words to caffegen in the comments of a text."""
+    for comment in _COMMENT.finditer(text):
+        if text[comment.start()] == "#" and "caffegen:" in comment[0]:
+            yield from _IGNORE.finditer(text, comment.start(), comment.end())
 
 
 def _next_field(source: Source, line: int) -> int:

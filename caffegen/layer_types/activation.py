@@ -266,6 +266,9 @@ class PReLU(_Neuron):
         self.channel_shared: bool = param.channel_shared
         self.filler = constant_filler(param, "filler", 0.25)
 
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [("slope", self.filler)]
+
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
         require_axes(self, bottom, 2, 4)

@@ -7,11 +7,11 @@ says which weight blobs the layer has. Lowerings read these facts and never a pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
-from caffegen.diagnostics import Report
+from caffegen.diagnostics import Report, Severity
 from caffegen.text import Message, Span
 
 __all__ = ["BlobSpec", "Cost", "Count", "Definition", "Refused", "Shape", "Window", "count"]
@@ -86,7 +86,8 @@ class Definition:
     `forks` are the forks of Caffe that the net may be for (none: BVLC's own), `dialect` is the one
     of them or `""` while that is open; both are set before `bind`.
     `obstacle` says why nothing can compute the layer, `""` where it can be computed.
-    After `infer`: `bottom_shapes`, `top_shapes` and `blobs`.
+    After `infer`: `bottom_shapes`, `top_shapes` and `blobs`; `shaped` says that the shapes of all
+    bottoms were known.
     """
 
     type: ClassVar[str] = ""
@@ -108,7 +109,9 @@ class Definition:
     # fields of fork_fields.CHANGES that the definition takes into account
     honours: ClassVar[frozenset[str]] = frozenset()
     # False where only running the layer tells which weight blobs it has
-    blobs_known: ClassVar[bool] = True
+    blobs_known: bool = True
+    # False for layers that pass over values in the text: their fillers run all the same
+    reads_stored: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -129,7 +132,9 @@ class Definition:
         self.top_shapes: tuple[Shape | None, ...] = ()
         self.blobs: tuple[BlobSpec, ...] = ()
         self.refused = False
+        self.shaped = False
         self.obstacle = ""
+        self._told: set[tuple[str, str, int]] = set()
         try:
             self.bind(layer.get(self.param) if self.param else layer)
         except Refused:
@@ -143,6 +148,27 @@ class Definition:
     def shapes(self, bottoms: tuple[Shape, ...]) -> Sequence[Shape | None]:
         """The shapes of the tops; sets `blobs` where the layer has weights. None: known at run time."""
         return bottoms[: max(1, self.top_count)]
+
+    def weight_fillers(self) -> Sequence[tuple[str, Message | None]]:
+        """Name and filler of each weight blob in order: what is known of `blobs` without a shape.
+
+        Called for a layer that was refused, too; a filler of None does not run.
+        """
+        return ()
+
+    def check_alone(self, bottoms: Sequence[Shape | None] = ()) -> None:
+        """Report faults of the parameters that need no shape, each without a look at the others.
+
+        `bottoms` are the shapes as far as they are known. `shapes` may come upon the same faults
+        again: one is told once.
+        """
+        if self.layer.has("blobs") and self.reads_stored:
+            return
+        from .weight_blobs import check_filler_alone
+
+        for _, filler in self.weight_fillers():
+            if filler is not None:
+                check_filler_alone(self, filler)
 
     def cost(self) -> Cost:
         """The work of one forward pass; called after a successful `infer`."""
@@ -159,21 +185,51 @@ class Definition:
         """The shapes of the tops, None where they can't be known; reports what does not fit."""
         number = max(self.top_count, self.tops.least if self.auto_top else 0)
         unknown: tuple[Shape | None, ...] = (None,) * number
-        if self.refused:
-            return unknown
         known = tuple(shape for shape in bottoms if shape is not None)
-        if len(known) < len(bottoms):
+        if self.refused or len(known) < len(bottoms):
+            self.check_alone(bottoms)
             return unknown
         self.bottom_shapes = known
+        self.shaped = True
         try:
             tops = tuple(self.shapes(known))
         except Refused:
             self.refused = True
+            self.check_alone(bottoms)
             return unknown
         self.top_shapes = tops[:number] if len(tops) >= number else tops + unknown[len(tops) :]
         return self.top_shapes
 
     # Words for reporting.
+
+    def each(self, *checks: Callable[[], object]) -> None:
+        """Make checks that do not depend on each other; refuses behind the last if one refused."""
+        refused = False
+        for check in checks:
+            try:
+                check()
+            except Refused:  # noqa: PERF203 - what the others have to say is wanted, too
+                refused = True
+        if refused:
+            raise Refused
+
+    def tell(
+        self,
+        severity: Severity,
+        name: str,
+        message: str,
+        span: Span | None,
+        *,
+        help: str = "",
+        other: tuple[Span | None, str] | None = None,
+    ) -> None:
+        """Report a finding, but not a second time."""
+        key = (name, message, -1 if span is None else span.start)
+        if key in self._told:
+            return
+        self._told.add(key)
+        report = self.report.error if severity == "error" else self.report.warning
+        report(name, message, span, help=help, other=other, layer=self.name)
 
     def at(self, path: str = "", index: int | None = None) -> Span | None:
         """Where a field was written: `pad` in the layer's parameters, `layer.top` in the layer itself.
@@ -206,9 +262,7 @@ class Definition:
     ) -> None:
         """Report what Caffe refuses, and go on."""
         second = (self.at(other[0]), other[1]) if other else None
-        self.report.error(
-            name, message, self.at(at, index), help=help, other=second, layer=self.name
-        )
+        self.tell("error", name, message, self.at(at, index), help=help, other=second)
 
     def refuse(
         self,
@@ -228,7 +282,7 @@ class Definition:
         self, name: str, message: str, at: str = "", *, index: int | None = None, help: str = ""
     ) -> None:
         """Report what Caffe takes and what still hurts."""
-        self.report.warning(name, message, self.at(at, index), help=help, layer=self.name)
+        self.tell("warning", name, message, self.at(at, index), help=help)
 
     def default_of(self, param: Message, field: str) -> Any:
         """The value of a field, where it is unset the default of the fork that the net is for.

@@ -100,6 +100,7 @@ class BN(Definition):
             choices = ("segnet", "ssd", "happynear")
         found = [fork for fork in choices if fork in self.forks] or choices
         if not any(set(found) <= alike for alike in _ALIKE):
+            self.blobs_known = False
             self.fault(
                 "dialect-undecided",
                 f"BN with these fields may be of {', '.join(found[:-1])} or {found[-1]}; they keep "
@@ -152,31 +153,30 @@ class BN(Definition):
         return [bottom if keeps else whole, statistics, statistics]
 
     def bind_blobs(self, whole: Shape) -> None:
-        param = self.layer.get(self.param)
         channels = (1, self.channels)
         if self.variant in ("yjxiong", "happynear"):
             shape: Shape = channels
         else:
             shape = (*channels, *((1, 1) if self.across_spatial else whole[2:]))
+        self.blobs = tuple(
+            BlobSpec(name, shape, filler, name in ("scale", "shift", "slope", "bias"))
+            for name, filler in self.weight_fillers()
+        )
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        param = self.layer.get(self.param)
+        blobs: list[tuple[str, Message | None]]
         if self.variant in ("segnet", "ssd", "happynear2015"):
-            self.blobs = (
-                BlobSpec("scale", shape, param.scale_filler),
-                BlobSpec("shift", shape, param.shift_filler),
-            )
+            blobs = [("scale", param.scale_filler), ("shift", param.shift_filler)]
         else:
-            self.blobs = (
-                BlobSpec("slope", shape, param.slope_filler),
-                BlobSpec("bias", shape, param.bias_filler),
-            )
+            blobs = [("slope", param.slope_filler), ("bias", param.bias_filler)]
         if self.variant not in ("segnet", "ssd"):
             spread = "inverse_deviation" if self.inverse else "variance"
             starts_at_one = self.frozen or self.variant.startswith("happynear")
             filler = param.field("bias_filler").type
             ones = Message(filler, type="constant", value=1.0) if starts_at_one else None
-            self.blobs += (
-                BlobSpec("mean", shape, learned=False),
-                BlobSpec(spread, shape, ones, learned=False),
-            )
+            blobs += [("mean", None), (spread, ones)]
+        return blobs
 
     def cost(self) -> Cost:
         values = prod(self.bottom_shapes[0])

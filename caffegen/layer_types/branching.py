@@ -98,6 +98,10 @@ class Slice(_AlongAxis):
     def bind(self, param: Message) -> None:
         super().bind(param)
         self.slice_points: tuple[int, ...] = tuple(param.slice_point)
+        self.each(self.check_point_count, self.check_rising)
+
+    def check_point_count(self) -> None:
+        """Refuse points that do not go with the number of tops."""
         if self.slice_points and self.top_count and len(self.slice_points) != self.top_count - 1:
             self.refuse(
                 "slice-point-count",
@@ -105,6 +109,9 @@ class Slice(_AlongAxis):
                 f"{len(self.slice_points)}",
                 "slice_point",
             )
+
+    def check_rising(self) -> None:
+        """Refuse points that do not rise."""
         for index, point in enumerate(self.slice_points):
             previous = self.slice_points[index - 1] if index else 0
             if point <= previous:

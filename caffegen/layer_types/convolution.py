@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 
 from caffegen.text import Message
@@ -28,8 +30,27 @@ class _Sliding(Definition):
         self.axis_index = self.axis(param.axis, len(bottom))
         self.channels = bottom[self.axis_index]
         self.spatial_axes = len(bottom) - self.axis_index - 1
+        self.each(self.check_channels, lambda: self.bind_spatial(param))
+
+    def check_channels(self) -> None:
+        """Report channels that do not go with the parameters."""
+
+    def bind_spatial(self, param: Message) -> None:
+        """Resolve the kernel."""
         self.spatial = resolve_spatial(self, param, self.spatial_axes)
         self.kernel, self.stride, self.pad, self.dilation = self.spatial
+
+    def axes_behind(self, bottom: Shape) -> int | None:
+        """How many axes lie behind the channels; None for a bottom that the layer does not take."""
+        rank, axis = len(bottom), self.layer.get(self.param).axis
+        return int((-axis if axis < 0 else rank - axis) - 1) if -rank <= axis < rank else None
+
+    def check_alone(self, bottoms: Sequence[Shape | None] = ()) -> None:
+        bottom = bottoms[0] if bottoms else None
+        with suppress(Refused):
+            axes = None if bottom is None else self.axes_behind(bottom)
+            resolve_spatial(self, self.layer.get(self.param), axes)
+        super().check_alone(bottoms)
 
     @property
     def window(self) -> Window:
@@ -81,27 +102,32 @@ class _Convolving(_Sliding):
         else:
             check_engine(self, param)
 
-    def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
-        bottom = bottoms[0]
-        self.resolve(bottom)
+    def check_alike(self, bottoms: tuple[Shape, ...]) -> None:
+        """Refuse bottoms of more than one shape."""
         for index, other in enumerate(bottoms[1:], 1):
-            if other != bottom:
+            if other != bottoms[0]:
                 self.refuse(
                     "bottoms-differ",
-                    f"all bottoms of {self.type} have one shape; bottom 0 is {list(bottom)}, "
+                    f"all bottoms of {self.type} have one shape; bottom 0 is {list(bottoms[0])}, "
                     f"bottom {index} is {list(other)}",
                     "layer.bottom",
                     index=index,
                 )
-        if not self.outputs_fit:
-            raise Refused
-        if self.channels % self.group:
+
+    def check_channels(self) -> None:
+        if self.outputs_fit and self.channels % self.group:
             self.refuse(
                 "group-does-not-divide",
                 f"the bottom's {self.channels} channels are not a multiple of `group` "
                 f"({self.group})",
                 "group",
             )
+
+    def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
+        bottom = bottoms[0]
+        self.each(lambda: self.resolve(bottom), lambda: self.check_alike(bottoms))
+        if not self.outputs_fit:
+            raise Refused
         self.bind_blobs()
         spatial = self.output_sizes(bottom[self.axis_index + 1 :])
         top = (*bottom[: self.axis_index], self.num_output, *spatial)
@@ -112,6 +138,10 @@ class _Convolving(_Sliding):
         warn_if_empty(self, top)
         warn_in_place(self)
         return [top] * max(1, self.top_count)
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        blobs: list[tuple[str, Message | None]] = [("weight", self.weight_filler)]
+        return [*blobs, ("bias", self.bias_filler)] if self.bias_term else blobs
 
     def bind_blobs(self) -> None:
         weight = (*self.weight_channels(), *self.kernel)
@@ -256,7 +286,12 @@ class ConvolutionDepthwise(Convolution):
     def resolve(self, bottom: Shape) -> None:
         require_axes(self, bottom, 4, 4)
         super().resolve(bottom)
-        require_values(self, bottom, (self.channels,))
+
+    def axes_behind(self, bottom: Shape) -> int | None:
+        return super().axes_behind(bottom) if len(bottom) == 4 else None
+
+    def check_channels(self) -> None:
+        require_values(self, self.bottom_shapes[0], (self.channels,))
         self.num_output = self.group = self.channels
         param = self.layer.get(self.param)
         for field in ("num_output", "group"):
@@ -326,6 +361,9 @@ class Im2col(_Sliding):
     """
 
     type = "Im2col"
+
+    def axes_behind(self, bottom: Shape) -> int | None:
+        return super().axes_behind(bottom) or None
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]

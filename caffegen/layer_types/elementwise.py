@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import NoReturn
 
 from caffegen.text import Message
 
@@ -35,6 +36,10 @@ class Eltwise(Definition):
         self.operation: str = param.operation
         self.stable_prod_grad: bool = param.stable_prod_grad
         self.coeffs: tuple[float, ...] = tuple(param.coeff) or (1.0,) * self.bottom_count
+        self.each(self.check_coeff_count, lambda: self.check_operation(param))
+
+    def check_coeff_count(self) -> None:
+        """Refuse coefficients that are not one for each bottom."""
         if len(self.coeffs) != self.bottom_count:
             self.refuse(
                 "coeff-count",
@@ -43,6 +48,9 @@ class Eltwise(Definition):
                 "coeff",
                 help="give it once per bottom, or not at all",
             )
+
+    def check_operation(self, param: Message) -> None:
+        """Refuse coefficients where the operation takes none."""
         if param.coeff and self.operation == "PROD":
             self.refuse(
                 "coeff-without-sum",
@@ -95,16 +103,23 @@ class _AlongAxes(Definition):
         self.raw_axis: int = param.axis
         self.raw_num_axes: int = param.num_axes
         self.from_bottom = self.bottom_count > 1
+        # with values in the text Caffe does not look at it
+        if self.raw_num_axes < -1 and not self.from_bottom and not self.layer.has("blobs"):
+            self.refuse_num_axes(self.raw_num_axes)
+
+    def refuse_num_axes(self, num_axes: int) -> NoReturn:
+        """Refuse a number of axes below -1."""
+        self.refuse(
+            "num-axes-out-of-range",
+            f"`num_axes` is {num_axes}; it counts axes, or is -1 for all",
+            "num_axes",
+        )
 
     def blob_shape(self, bottom: Shape, num_axes: int) -> Shape:
         """The shape of a weight blob that lies along `num_axes` axes of the bottom."""
         axis = self.axis(self.raw_axis, len(bottom))
         if num_axes < -1:
-            self.refuse(
-                "num-axes-out-of-range",
-                f"`num_axes` is {num_axes}; it counts axes, or is -1 for all",
-                "num_axes",
-            )
+            self.refuse_num_axes(num_axes)
         end = len(bottom) if num_axes == -1 else axis + num_axes
         if end > len(bottom):
             self.refuse(
@@ -161,10 +176,16 @@ class Scale(_AlongAxes):
     word = "scale"
 
     def bind(self, param: Message) -> None:
-        super().bind(param)
         self.bias_term: bool = param.bias_term
         self.filler = constant_filler(param, "filler", 1)
         self.bias_filler: Message = param.bias_filler
+        super().bind(param)
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        blobs: list[tuple[str, Message | None]] = []
+        if not self.from_bottom:
+            blobs.append(("scale", self.filler))
+        return [*blobs, ("bias", self.bias_filler)] if self.bias_term else blobs
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
@@ -208,8 +229,11 @@ class Bias(_AlongAxes):
     word = "bias"
 
     def bind(self, param: Message) -> None:
-        super().bind(param)
         self.filler: Message = param.filler
+        super().bind(param)
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [] if self.from_bottom else [("bias", self.filler)]
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]

@@ -44,18 +44,28 @@ class InnerDistance(Definition):
         self.distance_type: str = param.distance_type
         self.learned: bool = self.bottom_count == 1
         self.normalize: bool = param.normalize and self.learned
+        self.each(self.check_outputs, self.check_distance)
+        if param.update_center_only and self.bottom_count == 2:
+            self.obstacle = "with `update_center_only` bottom 1 is read as labels and as centres"
+
+    def check_outputs(self) -> None:
+        """Refuse learned centres that are none."""
         if self.learned and self.num_output < 1:
             self.refuse(
                 "num-output-zero", "InnerDistance needs a `num_output` of at least 1", "num_output"
             )
+
+    def check_distance(self) -> None:
+        """Refuse a distance that there is not."""
         if self.distance_type not in ("L1", "L2"):
             self.refuse(
                 "unknown-norm",
                 f'there is no `distance_type: "{self.distance_type}"`; there are "L1" and "L2"',
                 "distance_type",
             )
-        if param.update_center_only and self.bottom_count == 2:
-            self.obstacle = "with `update_center_only` bottom 1 is read as labels and as centres"
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [("weight", self.layer.get(self.param).weight_filler)] if self.learned else []
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
@@ -71,7 +81,7 @@ class InnerDistance(Definition):
             self.blobs = (BlobSpec("weight", weight, filler),)
             check_weights(self)
         else:
-            self.centers = four_axes(self, bottoms[1])[0]
+            self.centers = four_axes(self, bottoms[1], index=1)[0]
             if prod(bottoms[1][1:]) != self.input_count and not self.obstacle:
                 self.refuse(
                     "bottom-counts-differ",
@@ -116,6 +126,9 @@ class ChannelScale(Definition):
         self.learned: bool = param.global_scale
         if self.learned:
             self.obstacle = "with `global_scale` its factor follows the batches it has seen"
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [("scale", None)] if self.learned else []
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         first = four_axes(self, bottoms[0])

@@ -11,7 +11,16 @@ from typing import Any
 
 from caffegen.text import Message
 
-__all__ = ["CHANGES", "HINTS", "HONOURED", "JOINS", "RESHAPES", "foreign_effects"]
+__all__ = [
+    "CHANGES",
+    "HINTS",
+    "HONOURED",
+    "JOINS",
+    "REBLOBS",
+    "REPLACES",
+    "RESHAPES",
+    "foreign_effects",
+]
 
 #: Read by the definitions.
 HONOURED = frozenset(
@@ -160,6 +169,18 @@ RESHAPES = frozenset(
     for field in fields.split()
 )
 
+#: Those of RESHAPES beside which other parameters may be missing, or mean something else.
+REPLACES = frozenset(key for key in RESHAPES if key.startswith("Pooling"))
+
+#: Those of CHANGES that may give the layer more weight blobs.
+REBLOBS = frozenset(
+    {
+        "BatchNormParameter.bias_term", "BatchNormParameter.filler",
+        "BatchNormParameter.use_weight_bias", "ConvolutionParameter.fuse_type",
+        "RecurrentParameter.bidirectional", "RecurrentParameter.num_layers",
+    }
+)  # fmt: skip
+
 
 def foreign_effects(layer: Message, params: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
     """Each fork's field in these parameters that changes the result: its key, its name, what it does.
@@ -174,10 +195,14 @@ def foreign_effects(layer: Message, params: tuple[str, ...]) -> Iterator[tuple[s
         for field_name in param.message_type.telling & param._values.keys():
             field, value = fields[field_name], param._values[field_name]
             key = f"{param.message_type.name}.{field_name}"
-            if field.kind == "enum" and value in field.type.forks:
+            words = value if field.repeated else (value,)
+            foreign = (
+                [word for word in words if word in field.type.forks] if field.kind == "enum" else ()
+            )
+            if foreign:
                 # an `engine` says where a layer runs, another word what it computes
                 if field_name != "engine":
-                    yield key, f"{name}.{field_name}", CHANGES.get(f"{key}: {value}", _WORD)
+                    yield key, f"{name}.{field_name}", CHANGES.get(f"{key}: {foreign[0]}", _WORD)
             elif field.forks is not None and not _is_default(field, value):
                 change = CHANGES.get(f"{key}: {value}" if field.kind == "enum" else key)
                 change = change or CHANGES.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caffegen.diagnostics import Severity
 from caffegen.text import Message
 
 from .base import Shape, count
@@ -66,6 +67,10 @@ class DummyData(_Source):
     param = "dummy_data_param"
 
     def bind(self, param: Message) -> None:
+        self.each(lambda: self.bind_fillers(param), lambda: self.check_sizes(param))
+
+    def bind_fillers(self, param: Message) -> None:
+        """The filler of each top."""
         number = len(param.data_filler)
         if number not in (0, 1, self.top_count):
             self.refuse(
@@ -80,6 +85,9 @@ class DummyData(_Source):
         else:
             self.fillers = tuple(param.data_filler) * (self.top_count if number == 1 else 1)
         self.refilled = tuple(filler.type != "constant" for filler in self.fillers)
+
+    def check_sizes(self, param: Message) -> None:
+        """Refuse sizes that are not one for each top, or are given in two ways."""
         old = [size for size in _SIZES if param.has(size)]
         for field in _SIZES if old else ("shape",):
             self.check_count(param, field)
@@ -122,7 +130,7 @@ class DummyData(_Source):
         tops = found * self.top_count if len(found) == 1 else found
         for index, (filler, top) in enumerate(zip(self.fillers, tops, strict=True)):
             # others than constants are filled in the first pass, when the net is already set up
-            severity = "warning" if self.refilled[index] else "error"
+            severity: Severity = "warning" if self.refilled[index] else "error"
             name = f"the top `{self.layer.top[index]}`"
             check_filler(self, filler, top, name, severity=severity, empty="empty-top")
         return tops

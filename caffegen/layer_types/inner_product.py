@@ -6,8 +6,9 @@ from math import prod
 
 from caffegen.text import Message
 
-from .base import MAX_AXES, BlobSpec, Cost, Definition, Shape, count
+from .base import MAX_AXES, BlobSpec, Cost, Definition, Refused, Shape, count
 from .blob_shape import require_values, to_int
+from .four_axes import four_axes
 from .in_place import warn_in_place
 from .weight_blobs import check_weights
 
@@ -22,10 +23,16 @@ class _Product(Definition):
         self.bias_term: bool = param.bias_term
         self.weight_filler: Message = param.weight_filler
         self.bias_filler: Message = param.bias_filler
-        if self.num_output < 1 and self.bottom_count < 2:
-            self.refuse(
+        # the fault is told here; with it there is no shape
+        self.outputs_fit = self.num_output > 0 or self.bottom_count > 1
+        if not self.outputs_fit:
+            self.fault(
                 "num-output-zero", f"{self.type} needs a `num_output` of at least 1", "num_output"
             )
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        blobs: list[tuple[str, Message | None]] = [("weight", self.weight_filler)]
+        return [*blobs, ("bias", self.bias_filler)] if self.bias_term else blobs
 
     def bind_blobs(self, weight: Shape, bottom: Shape, items: Shape) -> None:
         """The weight blob, and the bias if there is one, which takes an item to add to."""
@@ -61,13 +68,19 @@ class InnerProduct(_Product):
         self.transpose: bool = param.transpose
         self.raw_axis: int = param.axis
 
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        # the weight is a bottom, and so may the bias be
+        return super().weight_fillers()[max(0, self.bottom_count - 1) :]
+
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
         self.axis_index = axis = self.axis(self.raw_axis, len(bottom))
         self.input_count = prod(bottom[axis:])
         require_values(self, bottom, bottom[axis:])
-        if len(bottoms) > 1:  # the weight is a bottom, and so may the bias be
-            self.num_output = bottoms[1][0]
+        if not self.outputs_fit:
+            raise Refused
+        if len(bottoms) > 1:
+            self.num_output = self.rows_of(bottoms[1])
             if self.bias_term and len(bottoms) == 2:
                 self.blobs = (BlobSpec("bias", (self.num_output,), self.bias_filler),)
         else:
@@ -77,6 +90,21 @@ class InnerProduct(_Product):
         self.check_size(top, "num_output")
         warn_in_place(self)
         return [top]
+
+    def rows_of(self, weight: Shape) -> int:
+        """The outputs that the weight in bottom 1 makes: its `num`, 1 if it has no axes.
+
+        Caffe counts no further, and reads past the end of a bottom with too few values.
+        """
+        rows = four_axes(self, weight, index=1)[0]
+        if prod(weight) < rows * self.input_count:
+            self.refuse(
+                "bottom-counts-differ",
+                f"an item has {self.input_count} values, a row of bottom 1 has {prod(weight[1:])}",
+                "layer.bottom",
+                index=1,
+            )
+        return rows
 
     def cost(self) -> Cost:
         outputs = sum(prod(top) for top in self.top_shapes if top is not None)
@@ -112,6 +140,8 @@ class Embed(_Product):
             )
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
+        if not self.outputs_fit:
+            raise Refused
         bottom = bottoms[0]
         if len(bottom) == MAX_AXES:
             self.refuse(

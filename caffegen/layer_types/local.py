@@ -6,7 +6,7 @@ from math import prod
 
 from caffegen.text import Message
 
-from .base import BlobSpec, Cost, Definition, Shape, Window
+from .base import BlobSpec, Cost, Definition, Refused, Shape, Window
 from .blob_shape import require_axes, to_int
 from .in_place import warn_in_place
 from .inner_product import InnerProduct
@@ -42,19 +42,25 @@ class Local(Definition):
         self.stride = to_int(param.stride)
         self.pad = to_int(param.pad)
         self.bias_term: bool = param.bias_term
+        self.window_fits = self.num_output > 0 and self.kernel_size > 0 and self.stride > 0
         if self.num_output < 1:
-            self.refuse("num-output-zero", "Local needs a `num_output` of at least 1", "num_output")
+            self.fault("num-output-zero", "Local needs a `num_output` of at least 1", "num_output")
         if self.kernel_size < 1:
-            self.refuse(
+            self.fault(
                 "kernel-size-zero", "Local needs a `kernel_size` of at least 1", "kernel_size"
             )
         if self.stride < 1:
-            self.refuse(
-                "stride-zero", f"`stride` is {self.stride}; it must be at least 1", "stride"
-            )
+            self.fault("stride-zero", f"`stride` is {self.stride}; it must be at least 1", "stride")
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        param = self.layer.get(self.param)
+        blobs: list[tuple[str, Message | None]] = [("weight", param.weight_filler)]
+        return [*blobs, ("bias", param.bias_filler)] if self.bias_term else blobs
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         require_axes(self, bottoms[0], 4, 4)
+        if not self.window_fits:
+            raise Refused
         items, channels, *sizes = bottoms[0]
         for size, word in zip(sizes, ("height", "width"), strict=True):
             if size < self.kernel_size:

@@ -126,18 +126,28 @@ class CenterLoss(_Loss):
     def bind(self, param: Message) -> None:
         self.num_output = to_int(param.num_output)
         self.distance_type: str = param.distance_type
+        self.each(self.check_outputs, self.check_distance)
+
+    def check_outputs(self) -> None:
+        """Refuse a loss without classes."""
         if self.num_output < 1:
             self.refuse(
                 "num-output-zero",
                 "CenterLoss needs a `num_output` of at least 1, the number of classes",
                 "num_output",
             )
+
+    def check_distance(self) -> None:
+        """Refuse a distance that there is not."""
         if self.distance_type not in ("L1", "L2"):
             self.refuse(
                 "unknown-norm",
                 f"`distance_type` is `{self.distance_type}`; CenterLoss has L1 and L2",
                 "distance_type",
             )
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [("center", self.layer.get(self.param).center_filler)]
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         refuse_in_place(self)

@@ -75,6 +75,7 @@ class BatchNorm(Definition):
         fillers = [name for name in ("scale_filler", "bias_filler") if param.has(name)]
         self.scale_bias: bool = param.scale_bias
         if fillers and not param.has("scale_bias"):
+            self.blobs_known = self.dialect in ("nvidia", "happynear")
             if self.dialect not in ("nvidia", "happynear"):
                 self.fault(
                     "dialect-undecided",
@@ -88,6 +89,14 @@ class BatchNorm(Definition):
         one = Message(kind, type="constant", value=1.0)
         self.scale_filler = param.scale_filler if "scale_filler" in fillers else one
         self.bias_filler = param.bias_filler if "bias_filler" in fillers else Message(kind)
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        blobs: list[tuple[str, Message | None]] = [
+            (name, None) for name in ("mean", "variance", "scale_factor")
+        ]
+        if self.scale_bias:
+            blobs += [("scale", self.scale_filler), ("bias", self.bias_filler)]
+        return blobs
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom = bottoms[0]
@@ -136,12 +145,6 @@ class LRN(Definition):
         self.within_channel = param.norm_region == "WITHIN_CHANNEL"
         # what is computed, whatever the file says
         self.k: float = 1.0 if self.within_channel else param.k
-        if self.local_size < 1 or self.local_size % 2 == 0:
-            self.refuse(
-                "local-size-even" if self.local_size > 0 else "local-size-zero",
-                f"`local_size` is {self.local_size}; it must be odd, with a middle",
-                "local_size",
-            )
         if self.within_channel and param.k != 1:
             self.warn(
                 "k-without-effect",
@@ -150,6 +153,12 @@ class LRN(Definition):
                 help="remove `k`",
             )
         check_engine(self, param)
+        if self.local_size < 1 or self.local_size % 2 == 0:
+            self.refuse(
+                "local-size-even" if self.local_size > 0 else "local-size-zero",
+                f"`local_size` is {self.local_size}; it must be odd, with a middle",
+                "local_size",
+            )
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         require_axes(self, bottoms[0], 4, 4)

@@ -54,6 +54,9 @@ class _Normalizing(Definition):
         self.channel_shared = param.channel_shared
         self.filler = constant_filler(param, "scale_filler", 1)
 
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [] if self.channel_shared is None else [("scale", self.filler)]
+
     def scaled(self, bottom: Shape) -> list[Shape]:
         """The top of SSD's layer, and its blob."""
         require_axes(self, bottom, 2, 4)
@@ -97,6 +100,10 @@ class Normalize(_Normalizing):
 
     def bind(self, param: Message) -> None:
         self.variant = self.find_variant(param)
+        if self.variant == "ssd":
+            own = param.norm_param
+            self.bind_scale(own)
+            self.scale_learned = not (own.has("fix_scale") and own.fix_scale)
         if self.top_count > 1 and self.variant != "happynear":
             self.refuse(
                 "wrong-number-of-tops",
@@ -105,11 +112,7 @@ class Normalize(_Normalizing):
                 index=1,
                 help="only happynear's has a second one, the norms",
             )
-        if self.variant == "ssd":
-            own = param.norm_param
-            self.bind_scale(own)
-            self.scale_learned = not (own.has("fix_scale") and own.fix_scale)
-        elif self.variant == "happynear":
+        if self.variant == "happynear":
             self.bind_type(param.normalize_param)
 
     def find_variant(self, layer: Message) -> str:

@@ -71,6 +71,14 @@ class Pooling(Definition):
         # `ceil_mode` is a fork's word for it
         self.floor = param.round_mode == "FLOOR" or not param.ceil_mode
         self.mask = self.top_count > 1
+        check_engine(self, param)
+        warn_of_stochastic(self)
+        self.each(self.check_tops, lambda: self.bind_window(param), lambda: self.bind_stride(param))
+        if self.global_pooling:
+            self.refuse_window(param)
+
+    def check_tops(self) -> None:
+        """Refuse a mask where there is no maximum."""
         if self.mask and self.pool != "MAX":
             self.refuse(
                 "wrong-number-of-tops",
@@ -79,15 +87,24 @@ class Pooling(Definition):
                 index=1,
                 help="only MAX has a second one, the places of the maxima",
             )
+
+    def bind_window(self, param: Message) -> None:
+        """The kernel, if it is not the picture, and the padding that goes with it."""
         if self.global_pooling:
-            self.refuse_kernel(param)
+            self.each(lambda: self.refuse_kernel(param), lambda: self.bind_pad(param))
         else:
-            self.kernel = self.bind_kernel(param)
+            self.each(lambda: self.bind_kernel(param), lambda: self.bind_pad(param))
+            self.check_pad(param)
+
+    def bind_pad(self, param: Message) -> None:
+        """The padding."""
         self.pad = self.bind_pair(param, "pad")
+
+    def bind_stride(self, param: Message) -> None:
+        """The stride; that of global pooling is held against it later."""
         self.stride = self.bind_pair(param, "stride")
-        self.check_window(param)
-        check_engine(self, param)
-        warn_of_stochastic(self)
+        if not self.global_pooling:
+            self.refuse_below_one(param, "stride", "stride", self.stride)
 
     def refuse_kernel(self, param: Message) -> None:
         """Refuse a kernel beside global pooling."""
@@ -101,7 +118,12 @@ class Pooling(Definition):
                     other=("global_pooling", "the other is here"),
                 )
 
-    def bind_kernel(self, param: Message) -> tuple[int, int]:
+    def bind_kernel(self, param: Message) -> None:
+        """The kernel; refuses one without extent."""
+        self.kernel = self.find_kernel(param)
+        self.refuse_below_one(param, "kernel_size", "kernel", self.kernel)
+
+    def find_kernel(self, param: Message) -> tuple[int, int]:
         """The kernel, from `kernel_size` or from both `kernel_h` and `kernel_w`."""
         given = [field for field in ("kernel_h", "kernel_w") if param.has(field)]
         if param.has("kernel_size"):
@@ -122,11 +144,9 @@ class Pooling(Definition):
         height, width = hw_fields(self, param, name, name) or (name, name)
         return to_int(param.get(height)), to_int(param.get(width))
 
-    def check_window(self, param: Message) -> None:
-        """Refuse a kernel or stride of 0, and padding that does not go with the rest."""
-        if not self.global_pooling:
-            self.refuse_below_one(param, "kernel_size", "kernel", self.kernel)
-        elif any(self.pad) or self.stride != (1, 1):
+    def refuse_window(self, param: Message) -> None:
+        """Refuse padding and a stride beside global pooling."""
+        if any(self.pad) or self.stride != (1, 1):
             field = "pad" if any(self.pad) else "stride"
             at = field if param.has(field) else field + "_h"
             self.refuse(
@@ -136,7 +156,9 @@ class Pooling(Definition):
                 help=f"remove `{at}`",
                 other=("global_pooling", "global pooling is here"),
             )
-        self.refuse_below_one(param, "stride", "stride", self.stride)
+
+    def check_pad(self, param: Message) -> None:
+        """Refuse padding that does not go with the method or the kernel."""
         if not any(self.pad):
             return
         if self.pool == "STOCHASTIC":

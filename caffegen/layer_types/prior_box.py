@@ -50,11 +50,21 @@ class PriorBox(Definition):
     def bind(self, param: Message) -> None:
         self.clip: bool = param.clip
         self.offset: float = param.offset
-        self.boxes = self.bind_boxes(param)
-        self.variances = self.bind_variances(param)
+        self.each(
+            lambda: self.bind_boxes(param),
+            lambda: self.bind_variances(param),
+            lambda: self.bind_image(param),
+            lambda: self.bind_step(param),
+        )
+
+    def bind_step(self, param: Message) -> None:
+        """The distance of the cells."""
+        self.step = self.bind_pair(param, "step", "step")
+
+    def bind_image(self, param: Message) -> None:
+        """The size of the image, where no bottom gives it."""
         image = self.bind_pair(param, "img_size", "img")
         self.image = None if image is None else (to_int(int(image[0])), to_int(int(image[1])))
-        self.step = self.bind_pair(param, "step", "step")
         if self.image is None and self.bottom_count == 1:
             self.refuse(
                 "image-size-missing",
@@ -62,7 +72,7 @@ class PriorBox(Definition):
                 help="add the image as second bottom, or `img_size`",
             )
 
-    def bind_boxes(self, param: Message) -> tuple[tuple[float, float], ...]:
+    def bind_boxes(self, param: Message) -> None:
         """Width and height of the boxes of a cell."""
         least, most = self.bind_sizes(param)
         ratios = self.bind_ratios(param)
@@ -76,7 +86,7 @@ class PriorBox(Definition):
                 root = sqrt(ratio)
                 # a cut size of 0 gives an empty box
                 found.append((round_float(size * root), round_float(size / root)))
-        return tuple(found)
+        self.boxes = tuple(found)
 
     def bind_sizes(self, param: Message) -> tuple[list[int], list[int]]:
         """`min_size` and `max_size`, cut to integers."""
@@ -117,7 +127,7 @@ class PriorBox(Definition):
                 found.append(round_float(1 / ratio))
         return found[1:]
 
-    def bind_variances(self, param: Message) -> tuple[float, float, float, float]:
+    def bind_variances(self, param: Message) -> None:
         """The variance of each of a box's four values."""
         given = tuple(param.variance)
         if len(given) not in (0, 1, 4):
@@ -129,7 +139,7 @@ class PriorBox(Definition):
         for index, variance in enumerate(given):
             self.check_positive("variance", variance, index)
         one, two, three, four = given if len(given) == 4 else (given or (round_float(0.1),)) * 4
-        return one, two, three, four
+        self.variances = one, two, three, four
 
     def bind_pair(self, param: Message, one: str, pair: str) -> tuple[float, float] | None:
         """Height and width from one field or from two; None where neither is written."""

@@ -104,26 +104,36 @@ class Proposal(_Proposals):
     drops = False
 
     def bind(self, param: Message) -> None:
-        self.feat_stride = require_positive(self, "feat_stride", to_int(param.feat_stride))
-        self.base_size = require_positive(self, "base_size", to_int(param.base_size))
+        self.feat_stride = to_int(param.feat_stride)
+        self.base_size = to_int(param.base_size)
         self.min_size = float(param.min_size)
-        self.pre_nms = require_positive(self, "pre_nms_topn", to_int(param.pre_nms_topn))
-        self.post_nms = require_positive(self, "post_nms_topn", to_int(param.post_nms_topn))
+        self.pre_nms = to_int(param.pre_nms_topn)
+        self.post_nms = to_int(param.post_nms_topn)
         self.nms_thresh = param.nms_thresh
-        for field in ("ratio", "scale"):
-            if not param.get(field):
+        self.each(
+            lambda: require_positive(self, "feat_stride", self.feat_stride),
+            lambda: require_positive(self, "base_size", self.base_size),
+            lambda: require_positive(self, "pre_nms_topn", self.pre_nms),
+            lambda: require_positive(self, "post_nms_topn", self.post_nms),
+            lambda: self.check_anchors(param, "ratio"),
+            lambda: self.check_anchors(param, "scale"),
+        )
+
+    def check_anchors(self, param: Message, field: str) -> None:
+        """Refuse ratios or scales that make no anchors."""
+        if not param.get(field):
+            self.refuse(
+                "anchors-missing",
+                f"Proposal has no `{field}`, and so no anchors",
+                help=f"add `{field}: {'1' if field == 'ratio' else '8'}`",
+            )
+        for index, value in enumerate(param.get(field)):
+            if not 0 < value < inf:
+                limit = "finite" if value > 0 else "above 0"
                 self.refuse(
-                    "anchors-missing",
-                    f"Proposal has no `{field}`, and so no anchors",
-                    help=f"add `{field}: {'1' if field == 'ratio' else '8'}`",
-                )
-            for index, value in enumerate(param.get(field)):
-                if not 0 < value < inf:
-                    limit = "finite" if value > 0 else "above 0"
-                    self.refuse(
-                        "size-not-positive", f"`{field}` is {value}; it must be {limit}", field,
-                        index=index,
-                    )  # fmt: skip
+                    "size-not-positive", f"`{field}` is {value}; it must be {limit}", field,
+                    index=index,
+                )  # fmt: skip
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         values = prod(bottoms[2])

@@ -28,13 +28,16 @@ class Parameter(Definition):
     param = "parameter_param"
     bottoms = count(0)
 
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        param = self.layer.get(self.param)
+        # a fork's field: BVLC's has no filler
+        return [("value", param.blob_filler if param.has("blob_filler") else None)]
+
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         shape = read_shape(self, self.layer.get(self.param).shape, "shape")
         self.shape = shape
-        param = self.layer.get(self.param)
-        # a fork's field: BVLC's has no filler
-        filler = param.blob_filler if param.has("blob_filler") else None
-        self.blobs = (BlobSpec("value", shape, filler),)
+        ((name, filler),) = self.weight_fillers()
+        self.blobs = (BlobSpec(name, shape, filler),)
         if self.layer.has("blobs"):
             check_weights(self)
         warn_if_empty(self, shape, "shape")

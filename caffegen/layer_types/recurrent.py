@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from caffegen.text import Message
 
-from .base import BlobSpec, Cost, Count, Definition, Shape, count
+from .base import BlobSpec, Cost, Count, Definition, Refused, Shape, count
 from .blob_shape import require_values
 from .in_place import warn_in_place
 from .weight_blobs import check_filler
@@ -23,6 +23,10 @@ class _Recurrent(Definition):
     states: ClassVar[tuple[str, ...]] = ()
     # rows of the input's weights for each output
     gates: ClassVar[int] = 1
+    # the unrolled net makes blobs of its own
+    reads_stored = False
+    input_size = 0
+    static_size = 0
 
     def bind(self, param: Message) -> None:
         self.num_output: int = param.num_output
@@ -30,11 +34,17 @@ class _Recurrent(Definition):
         self.bias_filler: Message = param.bias_filler
         self.expose_hidden: bool = param.expose_hidden
         exposed = len(self.states) if self.expose_hidden else 0
-        self.check_counts("bottom", self.bottom_count, count(2 + exposed, 3 + exposed))
-        self.check_counts("top", self.top_count, count(1 + exposed))
         self.static_input = self.bottom_count > 2 + exposed
+        self.check_outputs()
+        self.each(
+            lambda: self.check_counts("bottom", self.bottom_count, count(2 + exposed, 3 + exposed)),
+            lambda: self.check_counts("top", self.top_count, count(1 + exposed)),
+        )
+
+    def check_outputs(self) -> None:
+        """Report a layer without outputs."""
         if self.num_output == 0:
-            self.refuse(
+            self.fault(
                 "num-output-zero", f"`{self.type}` needs a `num_output` of at least 1", "num_output"
             )
 
@@ -54,12 +64,13 @@ class _Recurrent(Definition):
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         self.check_sequence(bottoms)
+        if self.num_output == 0:
+            raise Refused
         self.input_size = prod(bottoms[0][2:])
         self.static_size = prod(bottoms[2][1:]) if self.static_input else 0
         self.blobs = self.weights()
         for blob in self.blobs:
             self.check_size(blob.shape, "num_output")
-            # values in the text are passed over: the unrolled net makes its own blobs
             assert blob.filler is not None
             check_filler(self, blob.filler, blob.shape, f"the blob `{blob.name}`")
         state = (1, self.streams, self.num_output)
@@ -112,6 +123,9 @@ class _Recurrent(Definition):
                 "layer.bottom",
                 index=2,
             )
+
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [(blob.name, blob.filler) for blob in self.weights()]
 
     def weights(self) -> tuple[BlobSpec, ...]:
         """The weight blobs in the order in which the unrolled net meets them."""

@@ -115,6 +115,10 @@ class Reshape(_Moving):
         self.raw_num_axes: int = param.num_axes
         # `dim` is an int64 that Caffe keeps in an int
         self.dims: Shape = tuple(to_int(dim) for dim in param.shape.dim)
+        self.each(self.check_dims, self.check_num_axes)
+
+    def check_dims(self) -> None:
+        """Refuse two sizes that are to be inferred."""
         if self.dims.count(-1) > 1:
             self.refuse(
                 "two-inferred-dimensions",
@@ -122,6 +126,9 @@ class Reshape(_Moving):
                 "shape.dim",
                 index=self.last_inferred(),
             )
+
+    def check_num_axes(self) -> None:
+        """Refuse a number of axes below -1."""
         if self.raw_num_axes < -1:
             self.refuse(
                 "num-axes-out-of-range",

@@ -68,9 +68,11 @@ class ROIPooling(_Regions):
         for size in self.sizes:
             require_positive(self, "pooled_size", size)
         if not self.sizes:
-            height = require_positive(self, "pooled_h", to_int(param.pooled_h))
-            width = require_positive(self, "pooled_w", to_int(param.pooled_w))
-            self.pooled = height, width
+            self.pooled = to_int(param.pooled_h), to_int(param.pooled_w)
+            self.each(
+                lambda: require_positive(self, "pooled_h", self.pooled[0]),
+                lambda: require_positive(self, "pooled_w", self.pooled[1]),
+            )
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom, rois = bottoms
@@ -116,8 +118,12 @@ class PSROIPooling(_Regions):
 
     def bind(self, param: Message) -> None:
         self.spatial_scale: float = param.spatial_scale
-        self.output_dim = require_positive(self, "output_dim", param.output_dim)
-        self.group_size = require_positive(self, "group_size", param.group_size)
+        self.output_dim: int = param.output_dim
+        self.group_size: int = param.group_size
+        self.each(
+            lambda: require_positive(self, "output_dim", self.output_dim),
+            lambda: require_positive(self, "group_size", self.group_size),
+        )
         self.pooled = self.group_size, self.group_size
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:

@@ -150,9 +150,11 @@ class MultiStageMeanfield(Definition):
         refuse_in_place(self)
         self.num_iterations: int = param.num_iterations
 
+    def weight_fillers(self) -> list[tuple[str, Message | None]]:
+        return [("spatial", None), ("bilateral", None), ("compatibility", None)]
+
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         unary = four_axes(self, bottoms[0])
         pairs = (1, 1, unary[1], unary[1])
-        names = ("spatial", "bilateral", "compatibility")
-        self.blobs = tuple(BlobSpec(name, pairs) for name in names)
+        self.blobs = tuple(BlobSpec(name, pairs) for name, _ in self.weight_fillers())
         return [unary]

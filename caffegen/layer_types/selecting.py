@@ -5,6 +5,7 @@ from __future__ import annotations
 from caffegen.text import Message
 
 from .base import Shape, count
+from .blob_shape import require_axes
 from .in_place import warn_in_place
 from .reshaping import _Moving
 
@@ -91,6 +92,8 @@ class BatchReindex(_Moving):
 
     def shapes(self, bottoms: tuple[Shape, ...]) -> list[Shape]:
         bottom, numbers = bottoms
+        # it counts the items when it runs (batch_reindex_layer.cpp, Forward_cpu)
+        require_axes(self, bottom, 1)
         if len(numbers) != 1:
             self.refuse(
                 "wrong-number-of-axes",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from caffegen.text import Message
 
-from .base import Definition, Shape
+from .base import Definition, Refused, Shape
 from .blob_shape import to_int
 
 __all__ = [
@@ -29,17 +30,33 @@ class Spatial(NamedTuple):
         return tuple(dilation * (kernel - 1) + 1 for kernel, dilation in pairs)
 
 
-def resolve_spatial(definition: Definition, param: Message, axes: int) -> Spatial:
+def resolve_spatial(definition: Definition, param: Message, axes: int | None) -> Spatial:
     """Resolve ConvolutionParameter's fields over a number of spatial axes.
 
     `x_h` and `x_w` stand against the repeated `x`; a repeated field of one value serves every axis
-    (base_conv_layer.cpp, LayerSetUp; im2col_layer.cpp has the same rules).
+    (base_conv_layer.cpp, LayerSetUp; im2col_layer.cpp has the same rules). Where the number of axes
+    is not known (None), what is wrong with any number is reported, and the result means nothing.
     """
-    kernel = _kernel(definition, param, axes)
-    _refuse_zero(definition, param, "kernel_size", "kernel", kernel)
+    fields = (_kernel, _stride, _pad, _dilation)
+    try:
+        return Spatial(*[field(definition, param, axes) for field in fields])
+    except Refused:
+        # the others may be at fault, too
+        definition.each(*(partial(field, definition, param, axes) for field in fields))
+        raise
+
+
+def _stride(definition: Definition, param: Message, axes: int | None) -> Shape:
     stride = _resolve(definition, param, axes, "stride", "stride_h", "stride_w", 1)
     _refuse_zero(definition, param, "stride", "stride", stride)
-    pad = _resolve(definition, param, axes, "pad", "pad_h", "pad_w", 0)
+    return stride
+
+
+def _pad(definition: Definition, param: Message, axes: int | None) -> Shape:
+    return _resolve(definition, param, axes, "pad", "pad_h", "pad_w", 0)
+
+
+def _dilation(definition: Definition, param: Message, axes: int | None) -> Shape:
     dilation = _resolve(definition, param, axes, "dilation", "", "", 1)
     if 0 in dilation:
         definition.warn(
@@ -47,7 +64,7 @@ def resolve_spatial(definition: Definition, param: Message, axes: int) -> Spatia
             "`dilation` is 0: every tap of the kernel reads the same value",
             "dilation",
         )
-    return Spatial(kernel, stride, pad, dilation)
+    return dilation
 
 
 def hw_fields(
@@ -153,22 +170,25 @@ def _has_no_extent(value: int | list[int]) -> bool:
     return any(to_int(v) <= 0 for v in ([value] if isinstance(value, int) else value))
 
 
-def _kernel(definition: Definition, param: Message, axes: int) -> Shape:
+def _kernel(definition: Definition, param: Message, axes: int | None) -> Shape:
     if param.has("kernel_h") or param.has("kernel_w"):
-        return _pair(definition, param, axes, "kernel_size", "kernel_h", "kernel_w")
-    if not param.has("kernel_size"):
-        if axes == 0:
-            return ()
+        kernel = _pair(definition, param, axes, "kernel_size", "kernel_h", "kernel_w")
+    elif param.has("kernel_size"):
+        kernel = _spread(definition, param, axes, "kernel_size")
+    elif not axes:
+        return ()
+    else:
         definition.refuse(
             "kernel-missing", f"{definition.type} needs `kernel_size`", help="add `kernel_size: 3`"
         )
-    return _spread(definition, param, axes, "kernel_size")
+    _refuse_zero(definition, param, "kernel_size", "kernel", kernel)
+    return kernel
 
 
 def _resolve(
     definition: Definition,
     param: Message,
-    axes: int,
+    axes: int | None,
     name: str,
     name_h: str,
     name_w: str,
@@ -177,15 +197,15 @@ def _resolve(
     if name_h and (param.has(name_h) or param.has(name_w)):
         return _pair(definition, param, axes, name, name_h, name_w)
     if not param.has(name):
-        return (default,) * axes
+        return (default,) * (axes or 0)
     return _spread(definition, param, axes, name)
 
 
 def _pair(
-    definition: Definition, param: Message, axes: int, name: str, name_h: str, name_w: str
+    definition: Definition, param: Message, axes: int | None, name: str, name_h: str, name_w: str
 ) -> Shape:
     given = name_h if param.has(name_h) else name_w
-    if axes != 2:
+    if axes not in (2, None):
         definition.refuse(
             "hw-fields-not-2d",
             f"`{given}` is for two spatial axes; this layer has {axes}",
@@ -205,8 +225,10 @@ def _pair(
     return to_int(height), to_int(width)
 
 
-def _spread(definition: Definition, param: Message, axes: int, name: str) -> Shape:
+def _spread(definition: Definition, param: Message, axes: int | None, name: str) -> Shape:
     values = tuple(to_int(value) for value in param.get(name))
+    if axes is None:
+        return values
     if len(values) == 1:
         return values * axes
     if len(values) != axes:

@@ -8,7 +8,7 @@ from math import prod
 from caffegen.text import Message
 from caffegen.text.message import round_float
 
-from .base import Cost, Definition, Shape, Window, count
+from .base import Cost, Definition, Refused, Shape, Window, count
 from .blob_shape import require_axes, to_int
 from .in_place import refuse_in_place
 from .resizing import check_mask
@@ -48,18 +48,25 @@ class _Unpooling(Definition):
         height, width = fields or (whole, whole)
         return to_int(param.get(height)), to_int(param.get(width))
 
+    def bind_window(self, param: Message, prefix: str = "") -> None:
+        """Resolve kernel, stride and padding, each on its own."""
+
+        def pair(name: str, whole: str, stem: str, *, required: bool = False) -> None:
+            found = self.pair(param, prefix + whole, prefix + stem, required=required)
+            setattr(self, name, found)
+
+        self.each(
+            lambda: pair("kernel", "kernel_size", "kernel", required=True),
+            lambda: pair("stride", "stride", "stride"),
+            lambda: pair("pad", "pad", "pad"),
+        )
+
     def check_window(self, param: Message, prefix: str = "") -> None:
         """Refuse a window without extent or motion, and padding as large as it."""
-        for name, word, values in (
-            ("kernel-size-zero", "kernel", self.kernel),
-            ("stride-zero", "stride", self.stride),
-        ):
-            if min(values) < 1:
-                self.refuse(
-                    name,
-                    f"the {word} is {values[0]} x {values[1]}; it must be at least 1",
-                    self.named(param, prefix + word),
-                )
+        self.each(
+            lambda: self.refuse_below_one(param, prefix, "kernel-size-zero", "kernel", self.kernel),
+            lambda: self.refuse_below_one(param, prefix, "stride-zero", "stride", self.stride),
+        )
         for pad, kernel in zip(self.pad, self.kernel, strict=True):
             if any(self.pad) and pad >= kernel:
                 self.refuse(
@@ -67,6 +74,17 @@ class _Unpooling(Definition):
                     f"the padding ({pad}) is not below the kernel ({kernel})",
                     self.named(param, prefix + "pad"),
                 )
+
+    def refuse_below_one(
+        self, param: Message, prefix: str, name: str, word: str, values: Pair
+    ) -> None:
+        """Refuse a pair of which one is below 1."""
+        if min(values) < 1:
+            self.refuse(
+                name,
+                f"the {word} is {values[0]} x {values[1]}; it must be at least 1",
+                self.named(param, prefix + word),
+            )
 
     def named(self, param: Message, stem: str) -> str:
         """The field by which a pair was given, `""` where it follows from the bottoms."""
@@ -139,9 +157,7 @@ class UnPooling(_Unpooling):
                 "unpool",
                 help='write `type: "Unpooling"`',
             )
-        self.kernel = self.pair(param, "out_kernel_size", "out_kernel", required=True)
-        self.stride = self.pair(param, "out_stride", "out_stride")
-        self.pad = self.pair(param, "out_pad", "out_pad")
+        self.bind_window(param, "out_")
         if self.bottom_count == 1:
             self.check_window(param, "out_")
             self.growth = self.by_window()
@@ -214,9 +230,7 @@ class Unpooling(_Unpooling):
         self.method = method
         if method == "MAX":
             self.method = "MASK" if self.bottom_count > 1 else "FIRST"
-        self.kernel = self.pair(param, "kernel_size", "kernel", required=True)
-        self.stride = self.pair(param, "stride", "stride")
-        self.pad = self.pair(param, "pad", "pad")
+        self.bind_window(param)
         if any(self.pad):
             self.refuse(
                 "padding-outward",
@@ -240,9 +254,7 @@ class Unpooling(_Unpooling):
                 help="add the second top of the Pooling as bottom 1",
             )
         self.method = "MASK"
-        self.kernel = self.pair(param, "kernel_size", "kernel", required=True)
-        self.stride = self.pair(param, "stride", "stride")
-        self.pad = self.pair(param, "pad", "pad")
+        self.bind_window(param)
         self.check_window(param)
         self.growth = self.by_window()
 
@@ -269,14 +281,14 @@ class MaxUnpool(_Unpooling):
 
     def bind(self, param: Message) -> None:
         refuse_in_place(self)
-        for stem in ("pool_k", "pool_stride", "pool_pad"):
-            for hw in _HW:
-                if not param.has(stem + hw):
-                    self.refuse(
-                        "required-field-missing",
-                        f"MaxUnpool needs `{stem}{hw}`",
-                        help=f"add `{stem}{hw}`",
-                    )
+        fields = [stem + hw for stem in ("pool_k", "pool_stride", "pool_pad") for hw in _HW]
+        missing = [field for field in fields if not param.has(field)]
+        for field in missing:
+            self.fault(
+                "required-field-missing", f"MaxUnpool needs `{field}`", help=f"add `{field}`"
+            )
+        if missing:
+            raise Refused
         self.kernel = to_int(param.pool_k_h), to_int(param.pool_k_w)
         self.stride = to_int(param.pool_stride_h), to_int(param.pool_stride_w)
         self.pad = to_int(param.pool_pad_h), to_int(param.pool_pad_w)

@@ -5,14 +5,19 @@ Fillers run when a layer is set up (filler.hpp), so a filler that can't is a fau
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
+from caffegen.diagnostics import Severity
 from caffegen.text import Message
 
 from .base import Definition, Shape
 from .blob_shape import to_int
 
-__all__ = ["FILLERS", "check_filler", "check_weights", "constant_filler", "stored_shape"]
+__all__ = [
+    "FILLERS", "check_filler", "check_filler_alone", "check_weights", "constant_filler",
+    "stored_shape",
+]  # fmt: skip
 
 FILLERS = ("constant", "uniform", "gaussian", "positive_unitball", "xavier", "msra", "bilinear")
 _LEGACY_SIZES = ("num", "channels", "height", "width")
@@ -40,60 +45,77 @@ def check_weights(definition: Definition, *, stored_exact: bool = False) -> None
             check_filler(definition, spec.filler, spec.shape, f"the blob `{spec.name}`")
 
 
+def check_filler_alone(
+    definition: Definition, filler: Message, severity: Severity = "error"
+) -> bool:
+    """Report what is wrong with a filler whatever it is to fill; whether it has a type at all."""
+    if filler.type not in FILLERS:
+        _report_unknown(definition, filler)
+        return False
+    if filler.misread() or filler.unknown:
+        return False  # said by the text layer; what else there is may follow from it
+    for name, field, message in _flaws_alone(filler):
+        _report(definition, severity, name, message, filler, field)
+    return True
+
+
 def check_filler(
     definition: Definition,
     filler: Message,
     shape: Shape,
     what: str,
     *,
-    severity: str = "error",
+    severity: Severity = "error",
     empty: str = "empty-weight-blob",
 ) -> None:
     """Report a filler that can't fill `what`, a blob of this shape (filler.hpp).
 
     `empty` names the flaw of a blob without values.
     """
-    kind: str = filler.type
-    if kind not in FILLERS:
-        _report_unknown(definition, filler)
+    if not check_filler_alone(definition, filler, severity):
         return
     if prod(shape) == 0:
         message = f"{what} is {list(shape)}: Caffe can't fill it without values"
         _report(definition, severity, empty, message, filler)
         return
-    if not filler._values:
-        return
-    flaw = _flaw(filler, kind, shape, what)
+    flaw = _flaw(filler, shape, what) if filler._values else None
     if flaw is not None:
         name, field, message = flaw
         _report(definition, severity, name, message, filler, field)
 
 
-def _flaw(filler: Message, kind: str, shape: Shape, what: str) -> tuple[str, str, str] | None:
-    """The flaw's name, the guilty field and the sentence."""
+def _flaws_alone(filler: Message) -> Iterator[tuple[str, str, str]]:
+    """What no shape mends: each flaw's name, the guilty field and the sentence."""
+    kind: str = filler.type
     sparse: int = filler.sparse
     if kind == "gaussian":
         if not filler.std > 0:
-            return "std-not-positive", "std", f"`std` is {filler.std:g}; it must be above 0"
+            yield "std-not-positive", "std", f"`std` is {filler.std:g}; it must be above 0"
         if sparse < -1:
-            return (
+            yield (
                 "sparse-below-minus-one", "sparse",
                 f"`sparse` is {sparse}; it counts inputs, or is -1 for all",
             )  # fmt: skip
-        if sparse >= 0 and shape and sparse > shape[0]:
-            return (
-                "sparse-exceeds-outputs", "sparse",
-                f"`sparse` ({sparse}) is above the {shape[0]} outputs of {what}",
-            )  # fmt: skip
     elif sparse != -1:
-        return (
+        yield (
             "sparse-without-gaussian", "sparse",
             f"`sparse` is set, but the filler `{kind}` can't leave values out; `gaussian` can",
         )  # fmt: skip
     if kind == "uniform" and not filler.min <= filler.max:
-        return (
+        yield (
             "filler-range-reversed", "min",
             f"`min` ({filler.min:g}) is above `max` ({filler.max:g})",
+        )  # fmt: skip
+
+
+def _flaw(filler: Message, shape: Shape, what: str) -> tuple[str, str, str] | None:
+    """Why a filler that is sound in itself can't fill this shape, as `_flaws_alone` says it."""
+    kind: str = filler.type
+    sparse: int = filler.sparse if kind == "gaussian" else -1
+    if sparse >= 0 and shape and sparse > shape[0]:
+        return (
+            "sparse-exceeds-outputs", "sparse",
+            f"`sparse` ({sparse}) is above the {shape[0]} outputs of {what}",
         )  # fmt: skip
     if not shape and (kind in ("xavier", "msra", "positive_unitball") or sparse >= 0):
         return (
@@ -127,7 +149,7 @@ def _report_unknown(definition: Definition, filler: Message) -> None:
 
 def _report(
     definition: Definition,
-    severity: str,
+    severity: Severity,
     name: str,
     message: str,
     filler: Message,
@@ -136,8 +158,7 @@ def _report(
     help: str = "",
 ) -> None:
     span = (filler.span(field) if field else None) or filler.span()
-    report = definition.report.error if severity == "error" else definition.report.warning
-    report(name, message, span or definition.at(), help=help, layer=definition.name)
+    definition.tell(severity, name, message, span or definition.at(), help=help)
 
 
 def stored_shape(blob: Message) -> Shape:

@@ -171,9 +171,12 @@ def _report_missing(
     for node in graph.nodes:
         for top in node.top:
             makers.setdefault(top, node)
+    misread = [node for node in graph.nodes if node.message.misread()]
     for number, (node, index) in enumerate(missing):
         name = node.bottom[index]
         first = makers.get(name)
+        if first is None and any(_names(other, name) for other in misread if other is not node):
+            continue  # it may be the top that could not be read, which was reported
         if first is not None:
             own = first is node
             message = (
@@ -200,6 +203,12 @@ def _report_missing(
             help=f"write `{near}`" if near else "name the top of an earlier layer",
             layer=node.name,
         )
+
+
+def _names(node: Node, blob: str) -> bool:
+    """Whether the text of a layer has a blob's name in it, wherever that is."""
+    span = node.message.span()
+    return span is not None and blob in span.text
 
 
 def _report_overwrite(

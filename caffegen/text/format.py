@@ -143,7 +143,7 @@ class _Reader:
             entry.value = self.text[token.start : self.at]
         elif token.kind == "symbol" and token.text in "{<":
             self.message(entry, token)
-        elif not colon:
+        elif not colon and not (token.text == "[" and self.peek().text in ("{", "<", "]")):
             raise SyntaxFault(
                 "missing-colon", f"`{name}` is followed by {token.shown}, not by a colon",
                 token.start, max(token.end, token.start),

@@ -84,7 +84,7 @@ def coerce(field: FieldType, value: Any, owner: MessageType) -> Any:
         if isinstance(value, str):
             return value.encode("utf-8", "surrogateescape")
     elif kind == "message" and isinstance(value, Message) and value._type is field.type:
-        return value
+        return value.copy() if value is field.type.empty else value
     raise FieldError("wrong-type", owner, field.name, value)
 
 
@@ -355,12 +355,12 @@ def _read(name: str, message_type: MessageType) -> property:
 class _Unchangeable(dict[str, Any]):
     """The values of a message that stands for one that is not there."""
 
-    def _refuse(self, *_: object) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
             "this message is not set, and can't be changed; `add` it to its parent first"
         )
 
-    __setitem__ = setdefault = pop = _refuse
+    __setitem__ = setdefault = update = _refuse
 
 
 def _empty(message_type: MessageType) -> Message:

@@ -70,6 +70,8 @@ def parse(
     """
     parser = _Parser(source, message_type, suggest)
     parser.run()
+    if "\0" in source.text:
+        parser.find_zeros()
     parser.faults.sort(key=lambda fault: fault.start)
     return Parsed(parser.root, parser.faults)
 
@@ -140,7 +142,10 @@ class _Parser:
                 value = found[2]
             elif index == _INT and kind in INT_RANGE:
                 value = int(found[4])
-                if not -0x80000000 <= value <= 0x7FFFFFFF or (value < 0 and kind[0] == "u"):
+                if value <= 0 and kind[0] == "u" and found[4][0] == "-":
+                    at = self.unusual(at)
+                    continue
+                if not -0x80000000 <= value <= 0x7FFFFFFF:
                     low, high = INT_RANGE[kind]
                     if not low <= value <= high:
                         at = self.unusual(at)
@@ -212,6 +217,16 @@ class _Parser:
     ) -> None:
         self.faults.append(Fault(name, message, start, end, help, other, fix))
 
+    def find_zeros(self) -> None:
+        """Report the zero bytes in strings and comments, where Caffe's tokenizer ends, too."""
+        told = {fault.start for fault in self.faults}
+        for found in re.finditer("\0", self.text):
+            if found.start() not in told:
+                self.fault(
+                    "stray-character", "the control character 0x00 stands in a string or a comment",
+                    *found.span(),
+                )  # fmt: skip
+
     def set_twice(self, field: FieldType, place: Place) -> None:
         earlier = self.message._places.get(field.name)
         self.fault(
@@ -272,7 +287,9 @@ class _Parser:
         field = self.message._type.fields.get(token.text)
         if field is None:
             return self.unknown(token.text, token.start)
-        return self.separator(self.field(field, token))
+        depth = len(self.stack)
+        end = self.field(field, token)
+        return end if len(self.stack) > depth else self.separator(end)
 
     def field(self, field: FieldType, name: Token) -> int:
         text = self.text
@@ -283,16 +300,33 @@ class _Parser:
         if token.text == ":":
             after = token.end
             token = next_token(text, after)
-        elif field.kind != "message":
-            raise SyntaxFault(
-                "missing-colon", f"`{field.name}` is followed by {token.shown}, not by a colon",
-                name.start, name.end, f"write `{field.name}: value`",
-            )  # fmt: skip
+        elif field.kind != "message" or token.text == "=":
+            token = self.without_colon(field, name, token)
         if token.text == "[" and token.kind == "symbol" and field.repeated:
             return self.value_list(field, name, token)
         if field.kind == "message":
             return self.message_value(field, name.start, token)
         return self.scalar(field, name.start, token)
+
+    def without_colon(self, field: FieldType, name: Token, token: Token) -> Token:
+        """Report a missing colon and read on where a value follows all the same, if behind `=`."""
+        message = f"`{field.name}` is followed by {token.shown}, not by a colon"
+        value = next_token(self.text, token.end) if token.text == "=" else token
+        help = f"write `{field.name}: value`"
+        if field.kind == "message":
+            help = f"write `{field.name} {{ ... }}`"
+            is_value = value.text in ("{", "<")
+        elif value.kind == "identifier":
+            # the next field may begin here
+            is_value = next_token(self.text, value.end).text not in (":", "{", "<", "=")
+        else:
+            is_value = value.kind in ("string", "integer", "float")
+        if not is_value:
+            raise SyntaxFault("missing-colon", message, name.start, name.end, help)
+        end = token.end if token.text == "=" else name.end
+        fix = self.text[name.start : name.end] + ":"
+        self.fault("missing-colon", message, name.start, end, help, None, fix)
+        return value
 
     def value_list(self, field: FieldType, name: Token, bracket: Token) -> int:
         token = next_token(self.text, bracket.end)
@@ -353,7 +387,9 @@ class _Parser:
                 "unexpected-token", f"`{field.name}` needs {expected(field)}, found {token.shown}",
                 token.start, max(token.end, token.start),
             )  # fmt: skip
-        if token.kind == "identifier" and next_token(self.text, token.end).text == ":":
+        # of the elements of a list none has a name
+        named = start < first.start
+        if named and token.kind == "identifier" and next_token(self.text, token.end).text == ":":
             self.fault("missing-value", f"`{field.name}` has no value", start, first.start)
             return token.start
         end = token.end
@@ -464,8 +500,16 @@ class _Parser:
         begins_layer = name in ("layer", "layers") and token.text in ("{", ":", "<")
         if begins_layer and self.stack and name in self.root._type.fields:
             return self.left_open(start)
+        near, fix = self.near(name, message_type.fields)
+        self.fault(
+            "unknown-field", f"{message_type.name} has no field `{name}`{near}",
+            start, start + len(name), "", None, fix,
+        )  # fmt: skip
         after = next_token(self.text, token.end) if token.text == ":" else token
         placeholder = placeholder_end(self.text, after.start) if token.text == ":" else 0
+        if token.kind == "identifier" and "\n" not in self.text[start : token.end]:
+            behind = next_token(self.text, token.end)  # a name with a blank in it?
+            after = behind if behind.text in ("{", "<") else after
         if placeholder:
             end = placeholder
             self.holds_placeholder(name, self.text[after.start : end], after.start, end)
@@ -474,13 +518,8 @@ class _Parser:
         elif token.text == ":":
             end = self.loose_value(after)
         else:
-            end = -1
-        near, fix = self.near(name, message_type.fields)
-        self.fault(
-            "unknown-field", f"{message_type.name} has no field `{name}`{near}",
-            start, start + len(name), "", None, fix,
-        )  # fmt: skip
-        if end < 0:
+            for opened in self.stack:
+                opened.message._broken = True
             return self.recover(start, start + len(name))
         self.keep_as_text(name, (start, after.start, end), self.text[start:end])
         return self.separator(end)

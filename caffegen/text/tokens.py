@@ -35,7 +35,8 @@ _OCTAL = _Lazy(r"0[0-7]+")
 _DECIMAL = _Lazy(r"(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][-+]?[0-9]+)?([fF])?")
 _STRING = _Lazy(r'"(?:[^"\\\n]|\\[^\n])*"|' + r"'(?:[^'\\\n]|\\[^\n])*'")
 _ESCAPE = _Lazy(
-    r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))"
+    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"  # UTF-16's pairs
+    r"|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))"
 )
 # what templates leave where a value belongs: ${x}, $x, {{ x }}, %(x)d, <%= x %>, @x@
 _PLACEHOLDER = _Lazy(
@@ -160,8 +161,11 @@ def unescape(literal: str, start: int) -> str:
     for found in _ESCAPE.compiled.finditer(body):
         out += body[at : found.start()].encode("utf-8", "surrogateescape")
         at = found.end()
-        octal, hexa, short, long, plain = found.groups()
-        if octal:
+        high, low, octal, hexa, short, long, plain = found.groups()
+        if high:
+            code = 0x10000 + (int(high, 16) - 0xD800 << 10) + int(low, 16) - 0xDC00
+            out += chr(code).encode()
+        elif octal:
             out.append(int(octal, 8) & 0xFF)
         elif hexa:
             out.append(int(hexa, 16))

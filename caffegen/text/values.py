@@ -40,9 +40,10 @@ def convert(field: FieldType, token: Token, owner: MessageType, *, negative: boo
     if len(text) > 40:
         raise FieldError("out-of-range", owner, field.name, text)
     integer = int(text, base)
-    if kind == "enum" and (negative or integer not in field.type.words):
+    integer = -integer if negative else integer
+    if kind == "enum" and integer not in field.type.words:
         raise FieldError("unknown-enum-word", owner, field.name, text)
-    return coerce(field, -integer if negative else integer, owner)
+    return coerce(field, integer, owner)
 
 
 def expected(field: FieldType) -> str:

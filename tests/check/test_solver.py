@@ -30,6 +30,9 @@ def test_clean():
     assert found(solver()) == []
     assert found(solver(type='"Adam"', momentum="0.9", test_iter="10", test_interval="5")) == []
     assert found(solver(solver_type="NESTEROV", momentum="0.9")) == []
+    assert found(solver(weight_decay="0.1", regularization_type='"L1"')) == []
+    # without a decay nothing reads it
+    assert found(solver(regularization_type='"Lasso"')) == []
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,14 @@ def test_clean():
         (
             {"lr_policy": '"step"', "gamma": "0.1", "stepsize": "0"},
             "solver-count-zero", "`stepsize` is 0; it must be at least 1",
+        ),
+        (
+            {"weight_decay": "0.1", "regularization_type": '"l1"'},
+            "unknown-regularization-type", "no regularization type `l1`; did you mean `L1`?",
+        ),
+        (
+            {"weight_decay": "0.1", "regularization_type": '"Lasso"'},
+            "unknown-regularization-type", "no regularization type `Lasso`",
         ),
         ({"test_iter": "1"}, "test-interval-missing", "`test_interval` is 0; a solver that tests needs at least 1"),
         ({"test_net": '"t"'}, "test-iter-count", "`test_iter` is given 0 times for 1 test nets"),

@@ -10,6 +10,11 @@ from caffegen.schema import message_type
 from caffegen.text import Source, parse
 
 
+def summed_up(filler):
+    """What a filler fills with."""
+    return None if filler is None else (filler.type, filler.value)
+
+
 @pytest.fixture
 def layer():
     """`layer(type, bottom shapes, rest of the text, number of tops)` gives the definition."""
@@ -22,6 +27,9 @@ def layer():
         assert parsed.faults == []
         definition = definition_class(kind)(parsed.message.layer[0], phase, Report(), dialect)
         definition.infer(bottoms)
+        if definition.shaped and not definition.refused:
+            told = [(name, summed_up(filler)) for name, filler in definition.weight_fillers()]
+            assert told == [(blob.name, summed_up(blob.filler)) for blob in definition.blobs]
         return definition
 
     return define

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from caffegen.layer_types.fork_fields import CHANGES, HINTS, HONOURED, JOINS, RESHAPES
+from caffegen.layer_types.fork_fields import (
+    CHANGES,
+    HINTS,
+    HONOURED,
+    JOINS,
+    REBLOBS,
+    REPLACES,
+    RESHAPES,
+)
 from caffegen.loader import loads
 from caffegen.pytorch import Refusal, build
 from caffegen.schema import enum_type, forks, message_type
@@ -35,7 +43,8 @@ def test_every_fork_s_field_has_one_place():
     honoured = HONOURED - OF_FORKS
     assert fields == honoured | HINTS | changing - BVLC_WORDS | strays
     assert len(fields) == len(honoured) + len(HINTS) + len(changing - BVLC_WORDS) + len(strays)
-    assert set(CHANGES) >= RESHAPES | JOINS
+    assert set(CHANGES) >= RESHAPES | JOINS | REBLOBS
+    assert RESHAPES > REPLACES
 
 
 @pytest.mark.parametrize("key", sorted(OF_FORKS))

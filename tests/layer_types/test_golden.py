@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from caffegen.diagnostics import Report
+from caffegen.layer_types import definition_of
 from caffegen.loader import Examined, Net, examine
 from caffegen.schema import message_type
 from caffegen.text import Source, parse, print_message
@@ -132,3 +134,13 @@ def test_what_caffe_refuses_is_refused_where_the_fault_is(case):
 
 def test_every_refused_net_has_a_place():
     assert list(PLACES) == [case["name"] for case in INVALID]
+
+
+@pytest.mark.parametrize("case", [*LAYERS, *TRICKY])
+def test_what_caffe_accepts_has_no_fault_where_its_bottoms_are_not_known(case):
+    for node in examine_case(case).graph.nodes:
+        report = Report()
+        definition = definition_of(node.message)(node.message, "TEST", report)
+        definition.infer([None] * len(node.inputs))
+        assert [str(diagnostic) for diagnostic in report.errors] == []
+        assert not node.inputs or len(node.message.param) <= len(definition.weight_fillers())

@@ -46,6 +46,10 @@ CASES = {
         "input_dim:${n}\nx { y:$Y z: {{ z }} } input_dim: [ @a@,%(b)d]\n",
         "input_dim: ${n}\nx { y: $Y z: {{ z }} }\ninput_dim: [@a@, %(b)d]\n",
     ),
+    "lists of messages need no colon": (
+        "layer [ { name:'a' } ,{name:'b'}]",
+        'layer: [{ name: "a" }, { name: "b" }]\n',
+    ),
     "fields of no schema": ("foo_param { bar: BAZ }", "foo_param { bar: BAZ }\n"),
 }
 

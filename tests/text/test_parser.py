@@ -2,6 +2,8 @@
 
 import pytest
 
+from caffegen.diagnostics import NetError
+from caffegen.loader import loads
 from caffegen.schema import message_type
 from caffegen.schema.suggest import nearest
 from caffegen.text import Source, parse, print_message
@@ -38,6 +40,17 @@ FAULTS = [
     ("force_backward: TRUE", "wrong-type", "`force_backward` takes true or false, found `TRUE`"),
     ("nam: 'x'", "unknown-field", "NetParameter has no field `nam`; did you mean `name`?"),
     ("name: 'a' name: 'b'", "field-set-twice", "`name` is set twice in NetParameter; it takes one value"),
+    ('layer { bottom "a" top: "b" }', "missing-colon", '`bottom` is followed by `"a"`, not by a colon'),
+    ('layer { top = "b" }', "missing-colon", "`top` is followed by `=`, not by a colon"),
+    ("layer = { }", "missing-colon", "`layer` is followed by `=`, not by a colon"),
+    ("layer { lrn_param { local size: 3 } }", "unknown-field",
+     "LRNParameter has no field `local`; did you mean `local_size`?"),
+    ("layer < , name: 'a' >", "unexpected-token", "a field name was expected, found `,`"),
+    ("layer { pooling_param { pad: -0 } }", "wrong-type", "`pad` takes an integer, found `-0`"),
+    ("name: 'a\0b'", "stray-character", "the control character 0x00 stands in a string or a comment"),
+    ("# \0\nname: 'a'", "stray-character", "the control character 0x00 stands in a string or a comment"),
+    ("\0 name: 'a'", "stray-character", "the control character 0x00 stands outside a string"),
+    ("layer { loss_weight: [tru:e, 1] }", "wrong-type", "`loss_weight` takes a number, found `tru`"),
     ("name: +2", "unexpected-token", "`name` needs a quoted string, found `+`"),
     ("name: 'a' ;;", "unexpected-token", "a field name was expected, found `;`"),
     ("name: 'a'\n;;", "unexpected-token", "a field name was expected, found `;`"),
@@ -83,6 +96,50 @@ def test_separators_may_stand_on_lines_of_their_own(between):
     assert parsed.faults == []
     assert parsed.message.name == "n"
     assert parsed.message.layer[0].top == ["a", "b"]
+
+
+def test_a_value_without_its_colon_is_read_and_nothing_follows_from_it():
+    text = """layer { name: "d" type: "Input" top: "a" input_param { shape { dim: 1 } } }
+layer { name: "r" type: "ReLU" bottom "a" top: "b" }
+layer { name: "s" type: "ReLU" bottom: "b" top = "c" }
+layer { name: "t" type: "Power" bottom: "c" top: "d" power_param = { power 2 scale: 3 } }
+"""
+    with pytest.raises(NetError) as caught:
+        loads(text)
+    found = caught.value.diagnostics
+    assert [(d.name, d.span.line, d.fix) for d in found] == [
+        ("missing-colon", 2, "bottom:"),
+        ("missing-colon", 3, "top:"),
+        ("missing-colon", 4, "power_param:"),
+        ("missing-colon", 4, "power:"),
+    ]
+
+
+def test_what_could_not_be_read_makes_no_blob_missing():
+    text = """layer { name: "d" type: "Input" top: "a" input_param { shape { dim: 1 } } }
+layer { name: "r" type: "ReLU" bottom: ["a" top: "b" }
+layer { name: "s" type: "ReLU" bottom: "b" top: "c" }
+layer { name: "t" type: "ReLU" bottom: "x" top: "d" }
+"""
+    with pytest.raises(NetError) as caught:
+        loads(text)
+    assert [(d.name, d.span.line) for d in caught.value.diagnostics] == [
+        ("unexpected-token", 2), ("unknown-bottom", 4),
+    ]  # fmt: skip
+
+
+def test_a_misspelt_field_with_a_bad_value_is_both():
+    faults = read("layer { pooling_param { strid: 08 } }").faults
+    assert [fault.name for fault in faults] == ["unknown-field", "bad-number"]
+
+
+def test_a_field_name_with_a_blank_takes_its_block_along():
+    faults = read("layer {\n  convolution param {\n    num_output: 2\n  }\n}").faults
+    assert [fault.name for fault in faults] == ["unknown-field"]
+
+
+def test_surrogates_make_one_character():
+    assert read(r'name: "\ud83d\ude00"').message.name == "\U0001f600"
 
 
 def test_what_stands_behind_a_glued_number_is_read():
