@@ -55,12 +55,18 @@ def pair_weights(prototxt: str) -> str | None:
             path = os.path.join(folder, candidate + suffix)
             if os.path.isfile(path):
                 return path
-    there = [entry for entry in os.listdir(folder or ".") if entry.endswith(_WEIGHTS)]
+    try:
+        there = [entry for entry in os.listdir(folder or ".") if entry.endswith(_WEIGHTS)]
+    except OSError:
+        return None  # whoever reads the prototxt says so
     return os.path.join(folder, there[0]) if len(there) == 1 else None
 
 
 def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
-    """A job for every prototxt; outputs keep the folders that the inputs do not share."""
+    """A job for every net; outputs keep the folders that the inputs do not share.
+
+    Of what lies in folders, solvers and label maps are no nets.
+    """
     from caffegen.cli.paths import find_files
 
     for path in paths:
@@ -68,7 +74,9 @@ def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
             raise click.UsageError(
                 f"`{path}` is no prototxt; the weights of a folder's nets are found by name"
             )
-    files = find_files(paths)
+    # a file that is named twice, in one way or another, is one
+    files = list({os.path.abspath(path): path for path in find_files(paths)}.values())
+    files = [path for path in files if path in paths or not _is_other(path)]
     if not files:
         raise click.UsageError("no prototxt was found")
     shared = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files])
@@ -76,7 +84,7 @@ def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
     jobs = []
     for path in files:
         inside = os.path.relpath(os.path.abspath(path), shared)
-        output = os.path.join(folder, inside.rsplit(".", 1)[0] + suffix)
+        output = os.path.join(folder, os.path.splitext(inside)[0] + suffix)
         jobs.append(Job(path, pair_weights(path), output, record))
     taken: dict[str, str] = {}
     for job in jobs:
@@ -84,6 +92,17 @@ def plan(paths: Sequence[str], folder: str, suffix: str) -> list[Job]:
         if other != job.prototxt:
             raise click.UsageError(f"{other} and {job.prototxt} would both become {job.output}")
     return jobs
+
+
+def _is_other(path: str) -> bool:
+    """Whether a text is meant for something else than a net."""
+    from caffegen.check.kind import read_kind
+    from caffegen.loader import read_source
+
+    try:
+        return read_kind(read_source(path)).word in ("solver", "labels")
+    except CaffegenError:
+        return False  # whoever converts it says so
 
 
 def _is_current(job: Job) -> bool:
@@ -101,7 +120,7 @@ def _note_options(record: str, options: str) -> None:
 
     What a run that was ended halfway did not come to is then still to be done.
     """
-    with contextlib.suppress(OSError), open(record, encoding="utf-8") as file:
+    with contextlib.suppress(OSError, ValueError), open(record, encoding="utf-8") as file:
         if file.read() == options:
             return
     os.makedirs(os.path.dirname(record) or ".", exist_ok=True)
@@ -150,9 +169,13 @@ def convert_all(
 
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
                 waiting = [pool.submit(_run, job, convert) for job in jobs]
-                for future, job in zip(waiting, jobs, strict=True):
-                    outcomes.append(_result(future, job))
-                    advance(1)
+                try:
+                    for future, job in zip(waiting, jobs, strict=True):
+                        outcomes.append(_result(future, job))
+                        advance(1)
+                except KeyboardInterrupt:
+                    pool.shutdown(cancel_futures=True)
+                    raise
         else:
             for job in jobs:
                 outcomes.append(_run(job, convert))

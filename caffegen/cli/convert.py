@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from caffegen import __version__
 
@@ -122,6 +123,9 @@ def command(
         options = f"caffegen {__version__}\n{request!r}\n"
         sys.exit(convert_all(found, partial(_convert_job, request), jobs, options))
     target_of(output)
+    for name, option in (("suffix", "--to"), ("jobs", "--jobs")):
+        if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} is for a folder of nets; `{output}` is one file")
     files = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
     told = _convert(prototxt, files, output, request)
     click.echo(f"{os.fspath(output)}: {told}", err=True)

@@ -101,8 +101,17 @@ def with_data(model: Model) -> ModelProto:
     return whole
 
 
+def _refuse_source(path: str, model: Model) -> None:
+    """Refuse to write over a file that the model is made from, which a link would then lead to."""
+    if os.path.exists(path):
+        for source in model.sources:
+            if os.path.exists(source) and os.path.samefile(path, source):
+                raise FileError(path, "the model is made from it; give the model another name")
+
+
 def embed(path: str, model: Model, progress: Progress) -> list[str]:
     """Write the weights into the model's own file."""
+    _refuse_source(path, model)
     apart = GraphProto()
     heads = [_add_head(apart, weight).SerializeToString() for weight in model.initialisers]
     graph = model.proto.graph.SerializeToString()
@@ -175,6 +184,9 @@ def _write_beside(
     places = dict(links)
     name = os.path.basename(path) + ".data"
     data = os.path.join(os.path.dirname(path), name)
+    _refuse_source(path, model)
+    if beside:
+        _refuse_source(data, model)
     at = 0
     for weight in beside:
         at += -at % (_PAGE if weight.nbytes >= _LARGE else _LINE)

@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import onnx
 import pytest
@@ -177,3 +181,60 @@ def test_source_tells_its_command_line(nets, capsys, jobs):
 def test_plan_keeps_folders(nets):
     outputs = {job.output for job in plan(["zoo"], "out", ".onnx")}
     assert os.path.join("out", "sub dir", "plain20_deploy.onnx") in outputs
+
+
+def test_a_net_named_twice_is_one_and_a_folder_that_is_not_there_ends_nothing(nets, capsys):
+    paths = ["zoo/bottleneck.prototxt", "./zoo/bottleneck.prototxt", "nofolder/x.prototxt"]
+    code, out, err = run(capsys, "convert", *paths, "-o", "out/")
+    assert code == 1
+    assert err.splitlines()[-1] == "2 nets: 1 converted, 0 up to date, 1 failed"
+    assert "`nofolder/x.prototxt`: it can't be read: no such file or directory" in out
+
+
+def test_a_dot_in_a_folder_is_no_suffix(nets):
+    os.makedirs("v1.0")
+    shutil.copy("zoo/bottleneck.prototxt", "v1.0/net")
+    jobs = plan(["v1.0/net", "zoo/bottleneck.prototxt"], "out", ".onnx")
+    assert jobs[0].output == os.path.join("out", "v1.0", "net.onnx")
+
+
+def test_solvers_and_label_maps_in_a_folder_are_no_nets(nets, capsys):
+    os.remove("zoo/broken.prototxt")
+    with open("zoo/solver.prototxt", "w") as file:
+        file.write('net: "bottleneck.prototxt" base_lr: 0.1 lr_policy: "fixed"')
+    with open("zoo/labels.prototxt", "w") as file:
+        file.write('item { name: "a" label: 1 display_name: "a" }')
+    code, _, err = run(capsys, "convert", "zoo", "-o", "out/")
+    assert (code, err.splitlines()[-1]) == (0, "3 nets: 3 converted, 0 up to date, 0 failed")
+    code, out, _ = run(capsys, "convert", "zoo/solver.prototxt", "-o", "out/")
+    assert code == 1
+    assert "it is a solver, not a net" in out
+
+
+def test_a_record_of_options_that_is_no_text_is_written_anew(nets, capsys):
+    os.makedirs("out")
+    with open("out/.caffegen.onnx.txt", "wb") as file:
+        file.write(b"\xff")
+    code, _, _ = run(capsys, "convert", "zoo/bottleneck.prototxt", "-o", "out/")
+    assert code == 0
+    with open("out/.caffegen.onnx.txt", encoding="utf-8") as file:
+        assert file.readline().startswith("caffegen ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals go to a group of processes")
+def test_an_interrupt_ends_all_processes(nets):
+    for number in range(150):
+        for suffix in (".prototxt", ".caffemodel"):
+            os.link(f"zoo/bottleneck{suffix}", f"zoo/n{number}{suffix}")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "caffegen", "convert", "zoo", "-o", "out/", "--jobs", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while not list((nets / "out").glob("n*.onnx")):
+        assert running.poll() is None
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert told.splitlines()[-1] == "caffegen: interrupted"
+    assert len(list((nets / "out").glob("n*.onnx"))) < 100

@@ -60,7 +60,8 @@ def test_size(case):
     said = equal_at(case, larger, dynamic_size=True)
     assert not said or any(reason in said for reason in REASONS), said
     if said and case.case["type"] in ("Convolution", "LRN", "ReLU", "BatchNorm"):
-        assert "axis" in case.case["note"] or "channels are not on axis 1" in said, said
+        known = "channels are not on axis 1" in said or "its kernel is larger than" in said
+        assert "axis" in case.case["note"] or known, said
 
 
 def test_batch_1_and_5_of_one_model():
@@ -106,3 +107,55 @@ def test_inputs_of_one_batch_size_share_it():
         for given in model.graph.input
     }
     assert dims == {"a": ["N", 3], "b": [1, 3], "c": ["N", 3]}
+
+
+PICTURE = 'layer { name: "d" type: "Input" top: "x" input_param { shape { %s } } }\n'
+
+
+def picture(*dims):
+    return PICTURE % " ".join(f"dim: {dim}" for dim in dims)
+
+
+def test_what_is_left_out_does_not_fix_a_size():
+    net = loads(
+        picture(1, 3, 8, 8)
+        + 'layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param '
+        "{ num_output: 2 kernel_size: 3 } }\n"
+        'layer { name: "f" type: "InnerProduct" bottom: "c" top: "f" inner_product_param { num_output: 2 } }\n'
+        'layer { name: "r" type: "Reshape" bottom: "c" top: "r" reshape_param { shape { dim: 1 dim: 72 } } }'
+    )
+    net.fill(0)
+    model = onnx_bridge.to_model(net, dynamic_batch=True, dynamic_size=True, outputs=["c"])
+    found = run(model, {"x": np.ones((4, 3, 9, 12), np.float32)})
+    assert found["c"].shape == (4, 2, 7, 10)
+    with pytest.raises(
+        CaffegenError, match="the height of `x` can't be free: the weight of layer `f`"
+    ):
+        onnx_bridge.to_model(net, dynamic_size=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            picture(2, 6, 5, 8)
+            + 'layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param '
+            "{ num_output: 2 kernel_size: 5 stride: 3 pad: 1 dilation: 2 } }",
+            "its kernel is larger than the padded bottom",
+        ),
+        (
+            picture(1, 4, 5, 5)
+            + 'layer { name: "r" type: "Reshape" bottom: "x" top: "r" reshape_param '
+            "{ shape { dim: -1 } axis: 1 num_axes: 2 } }\n"
+            'layer { name: "i" type: "Im2col" bottom: "r" top: "i" convolution_param { kernel_size: 3 } }',
+            "its filters are one for each channel",
+        ),
+    ],
+    ids=["a kernel larger than the picture", "channels that follow the size"],
+)
+def test_sizes_that_onnx_can_not_leave_free(text, reason):
+    net = loads(text)
+    net.fill(0)
+    onnx_bridge.to_model(net)
+    with pytest.raises(CaffegenError, match=reason):
+        onnx_bridge.to_model(net, dynamic_size=True)

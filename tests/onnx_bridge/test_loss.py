@@ -289,3 +289,13 @@ def test_a_loss_without_a_top_over_data_of_unknown_shape():
     """)
     with pytest.raises(CaffegenError, match="the shape of the input blob `x` can't be told from"):
         onnx_bridge.to_model(net)
+
+
+@pytest.mark.parametrize("normalization", ["FULL", "VALID", "BATCH_SIZE", "NONE"])
+@pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "SigmoidCrossEntropyLoss"])
+def test_the_loss_of_no_items_is_0(kind, normalization):
+    channels = 1 if kind == "SoftmaxWithLoss" else 3
+    shapes = [(2, 3, 2), (2, channels, 2)]
+    model = written(shapes, kind, loss_param(normalization), dynamic_batch=True)
+    empty = [np.zeros((0, *shape[1:]), np.float32) for shape in shapes]
+    assert run_on(model, empty) == 0

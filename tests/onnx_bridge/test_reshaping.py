@@ -292,3 +292,18 @@ def test_zeros_that_stay_a_blob(text, parts, axis, options):
     blobs = {"x": given["x"], "0": np.zeros((2, 3), np.float32), "1": np.ones((2, 3), np.float32)}
     expected = np.concatenate([blobs[part] for part in parts], axis)
     np.testing.assert_array_equal(run(model, given)["y"], expected)
+
+
+def test_empty_blobs_are_reshaped():
+    text = (
+        'layer { name: "s" type: "Slice" bottom: "x" top: "a" top: "e" slice_param { axis: 2 slice_point: 4 } }\n'
+        'layer { name: "f" type: "Flatten" bottom: "e" top: "f" flatten_param { axis: 0 end_axis: 1 } }'
+    )
+    inputs = {"x": (2, 3, 4)}
+    for options, batch in (({}, 2), ({"dynamic_batch": True}, 5)):
+        model = written(inputs, text, **options)
+        assert run(model, {"x": np.ones((batch, 3, 4), np.float32)})["f"].shape == (3 * batch, 0)
+    with pytest.raises(
+        CaffegenError, match="it reshapes an empty blob, which ONNX can say from opset 14"
+    ):
+        written(inputs, text, opset=13)

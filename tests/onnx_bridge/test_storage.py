@@ -279,3 +279,31 @@ print((peak() - before) // 1024)
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 30, "MB above the start, for 128 MB of weights"
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("way", ["the same name", "a link"])
+def test_a_model_is_not_written_over_its_own_weights(folder, storage, way):
+    weights = folder / "mobilenet.caffemodel"
+    before = weights.read_bytes()
+    target = folder / "net.onnx"
+    if way == "a link":
+        target.symlink_to(weights)
+    else:
+        weights = weights.rename(target)
+    net = load(folder / "mobilenet.prototxt", weights)
+    with pytest.raises(FileError, match="the model is made from it; give the model another name"):
+        onnx_bridge.save(net, target, weights=storage)
+    assert target.read_bytes() == before
+
+
+def test_weights_beside_a_model_do_not_replace_those_it_is_made_from(folder):
+    weights = (folder / "mobilenet.caffemodel").rename(folder / "net.onnx.data")
+    before = weights.read_bytes()
+    net = load(folder / "mobilenet.prototxt", weights)
+    with pytest.raises(FileError, match="the model is made from it"):
+        onnx_bridge.save(net, folder / "net.onnx", weights="external")
+    assert weights.read_bytes() == before
+    assert not (folder / "net.onnx").exists()
+    onnx_bridge.save(net, folder / "net.onnx", weights="link")
+    assert run(folder / "net.onnx", FEEDS)

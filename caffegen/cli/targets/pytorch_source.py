@@ -23,6 +23,7 @@ def write(net: Net, path: str, settings: Settings) -> str:
     from caffegen.pytorch.source import write_source
 
     refuse_onnx_options(settings)
+    refuse_free_sizes(settings)
     need_safetensors()
     words = shlex.join(settings.words)
     source = write_source(net, name=os.path.basename(path), options=words, fuse=settings.fold)
@@ -33,6 +34,16 @@ def write(net: Net, path: str, settings: Settings) -> str:
             save_tensors(beside, source.tensors, reader=os.path.basename(path))
     lines = f"{source.text.count(chr(10))} lines"
     return f"{lines}, weights in `{os.path.basename(beside)}`" if source.tensors else lines
+
+
+def refuse_free_sizes(settings: Settings) -> None:
+    """Refuse the options that leave sizes free, which a module does by itself."""
+    for given, option in (
+        (settings.dynamic_batch, "--dynamic-batch"),
+        (settings.dynamic_size, "--dynamic-size"),
+    ):
+        if given:
+            raise click.UsageError(f"{option} is for .onnx and .pt2; a PyTorch module needs none")
 
 
 def refuse_onnx_options(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import Settings
-from .pytorch_source import refuse_onnx_options
+from .pytorch_source import refuse_free_sizes, refuse_onnx_options
 
 if TYPE_CHECKING:
     from caffegen.loader import Net
@@ -19,6 +19,7 @@ def write(net: Net, path: str, settings: Settings) -> str:
     from caffegen.pytorch.save import need_safetensors, save_tensors
 
     refuse_onnx_options(settings)
+    refuse_free_sizes(settings)
     need_safetensors()
     tensors = build(net, fuse=settings.fold).state_dict()
     save_tensors(path, tensors)

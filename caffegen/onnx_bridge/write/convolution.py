@@ -53,6 +53,7 @@ def im2col(w: LayerWriter, d: Im2col) -> None:
         filters = np.eye(taps, dtype=np.float32).reshape(taps, 1, *d.kernel)
         return np.tile(_sum(filters, summed), (d.channels, *(1,) * (len(kernel) + 1)))
 
+    w.fixed(w.bottom_dims[0], d.axis_index, "its filters are one for each channel")
     weight = w.derived("places", (d.channels * taps, 1, *kernel), one_hot)
     filters = _Filters((weight,), kernel, dilation, d.channels * taps, d.channels)
     _slide(w, d, "Conv", w.bottoms[0], 0, filters)
@@ -102,6 +103,7 @@ def _slide(
     stride, pad = d.stride or (1,), d.pad or (0,)
     after = pad
     if op == "Conv" and d.spatial_axes:
+        _check_free(w, d, dims[axis + 1 :], filters)
         after = tuple(map(_pad_after, dims[axis + 1 :], filters.kernel, filters.dilation, pad))
     if op == "Conv" and axis == 1 and set(filters.kernel) == {1} and any((*pad, *after)):
         # OpenCV 5.0 reads outside the blob where a 1x1 kernel has padding of its own
@@ -124,6 +126,21 @@ def _slide(
     sizes = _fixed_sizes(w, w.top_dims[index], axis + 1)
     target: Target = [*((old,) for old in lead), filters.channels, *sizes]
     w.reshape(made, dims, target, source=x, into=w.tops[index])
+
+
+def _check_free(
+    w: LayerWriter, d: Convolution | Deconvolution | Im2col, dims: Dims, filters: _Filters
+) -> None:
+    """Refuse a free size at which the kernel is larger than the padded input: ONNX lays no window."""
+    sizes = d.bottom_shapes[0][d.axis_index + 1 :]
+    for dim, size, *window in zip(
+        dims, sizes, filters.kernel, filters.dilation, d.pad, strict=True
+    ):
+        if isinstance(dim, str) and _pad_after(size, *window) != window[-1]:
+            raise w.refusal(
+                f"its kernel is larger than the padded bottom, {list(d.bottom_shapes[0])}, so that "
+                "the size of its bottom can't be free"
+            )
 
 
 def _pad_after(size: int | str, kernel: int, dilation: int, pad: int) -> int:

@@ -98,23 +98,26 @@ def _normalise(
 
     `batch` has the axes of bottom 0 whose sizes make BATCH_SIZE.
     """
-    if kept is None and d.normalization in ("FULL", "VALID"):
-        w.top("ReduceMean", [losses], keepdims=0)
-        return
     counted = losses if kept is None else w.emit("Where", [kept, losses, w.number(0)])
+    may_be_empty = any(isinstance(dim, str) or dim == 0 for dim in w.bottom_dims[0])
+    over_all = d.normalization == "FULL" or (d.normalization == "VALID" and kept is None)
     if d.normalization == "NONE":
         w.top("ReduceSum", [counted], keepdims=0)
-    elif d.normalization == "FULL":
+        return
+    if over_all and not may_be_empty:
         w.top("ReduceMean", [counted], keepdims=0)
+        return
+    total = w.emit("ReduceSum", [counted], keepdims=0)
+    if d.normalization == "PRE_FIXED":
+        w.top("Div", [total, w.number(max(1, d.pre_fixed_normalizer))])
+        return
+    if over_all:
+        number = w.emit("Cast", [w.emit("Size", [losses])], to=TensorProto.FLOAT)
+    elif kept is not None and d.normalization == "VALID":
+        ones = w.emit("Cast", [kept], to=TensorProto.FLOAT)
+        number = w.emit("ReduceSum", [ones], keepdims=0)
     else:
-        total = w.emit("ReduceSum", [counted], keepdims=0)
-        if d.normalization == "VALID":
-            assert kept is not None
-            ones = w.emit("Cast", [kept], to=TensorProto.FLOAT)
-            number = w.emit("ReduceSum", [ones], keepdims=0)
-            divisor = w.emit("Max", [number, w.number(1)])
-        elif d.normalization == "PRE_FIXED":
-            divisor = w.number(max(1, d.pre_fixed_normalizer))
-        else:
-            divisor = _size(w, w.bottoms[0], w.bottom_dims[0], batch)
-        w.top("Div", [total, divisor])
+        number = _size(w, w.bottoms[0], w.bottom_dims[0], batch)
+    if may_be_empty or d.normalization == "VALID":
+        number = w.emit("Max", [number, w.number(1)])
+    w.top("Div", [total, number])

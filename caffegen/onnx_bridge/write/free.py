@@ -41,18 +41,24 @@ class _Symbol(NamedTuple):
 
 
 def free_dims(
-    net: Net, fed: Mapping[int, Value], *, batch: bool = False, size: bool = False
+    net: Net,
+    fed: Mapping[int, Value],
+    layers: Sequence[Node],
+    *,
+    batch: bool = False,
+    size: bool = False,
 ) -> dict[int, Dims | None]:
     """The shape of each value by its id, None where unknown; free axes are called `N`, `H`, `W`.
 
-    Raises CaffegenError where a size that is asked for can't be free.
+    `layers` are those to be written; what the others say of a size does not matter. Raises
+    CaffegenError where a size that is asked for can't be free.
     """
     values = net.graph.values
     touched: list[dict[int, str]] = [{} for _ in values]
     for symbol in _symbols(net.graph, fed.values(), batch=batch, size=size):
         # far enough away for every stride and every rounding to tell
         new = symbol.size + (3 if symbol.axis == 0 else 128)
-        for index, shape in enumerate(_shapes_at(net, symbol, new)):
+        for index, shape in enumerate(_shapes_at(net, layers, symbol, new)):
             before = values[index].shape
             if before is None or shape is None:
                 continue
@@ -90,12 +96,16 @@ def _symbols(graph: Graph, fed: Iterable[Value], *, batch: bool, size: bool) -> 
     return found
 
 
-def _shapes_at(net: Net, symbol: _Symbol, size: int) -> list[Shape | None]:
+def _shapes_at(net: Net, layers: Sequence[Node], symbol: _Symbol, size: int) -> list[Shape | None]:
     """The shapes of all values, in order, with the symbol at another size."""
+    written = {node.index for node in layers}
     shapes: dict[int, Shape | None] = {}
     axis, changed = symbol.axis, {id(value) for value in symbol.values}
     blob = symbol.values[0].name
     for node in net.graph.nodes:
+        if node.inputs and node.index not in written:
+            shapes.update((id(value), value.shape) for value in node.outputs)
+            continue
         tops = _infer(net, node, shapes, f"the {symbol.word} of `{blob}` can't be free", size)
         for value, shape in zip(node.outputs, tops, strict=True):
             # an input's shape may have been given by the caller; it is not in the file then

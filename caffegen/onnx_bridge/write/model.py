@@ -37,12 +37,14 @@ OLDEST_OPSET, DEFAULT_OPSET, NEWEST_OPSET = 13, 17, 26
 class Model(NamedTuple):
     """A model but for its weights, which `initialisers` tell where to find; good for one use.
 
-    `values` has the name in ONNX of each blob's final version, for the blobs that are there.
+    `values` has the name in ONNX of each blob's final version, for the blobs that are there;
+    `sources` are the files that the net was read from.
     """
 
     proto: ModelProto
     initialisers: Sequence[Initialiser]
     values: Mapping[str, str]
+    sources: Sequence[str] = ()
 
 
 def write_model(
@@ -136,7 +138,7 @@ class _ModelWriter:
 
     def size(self, *, batch: bool, size: bool) -> None:
         """Find the shape of every value, with free sizes where they are asked for."""
-        self.dims = free_dims(self.net, self.fed, batch=batch, size=size)
+        self.dims = free_dims(self.net, self.fed, self.layers, batch=batch, size=size)
         for value in self.fed.values():
             if value.shape is None:
                 raise CaffegenError(
@@ -202,6 +204,10 @@ class _ModelWriter:
             self.proto(made),
             list(self.graph.initialisers.values()),
             {name: value for name, value in values.items() if value in there},
+            [
+                *([self.net.source.path] if self.net.source is not None else []),
+                *(self.net.weights.sources if self.net.weights is not None else []),
+            ],
         )
 
     def proto(self, made: Collection[str]) -> ModelProto:

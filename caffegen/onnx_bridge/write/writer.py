@@ -185,6 +185,8 @@ class LayerWriter:
         if source is None and list(target) == [(axis,) for axis in range(len(dims))]:
             return x if into is None else self.emit("Identity", [x], into=into)
         sizes = [_size(axis, dims) for axis in target]
+        if 0 in sizes:
+            return self._reshape_empty(x, source or x, target, sizes, into)
         # ONNX's 0 copies an axis, its -1 stands for one that follows from the others
         copied = {
             index for index, axis in enumerate(target)
@@ -198,6 +200,17 @@ class LayerWriter:
                 *(rest.get(i, -1) if size is None else size for i, size in enumerate(sizes))
             )
         return self.emit("Reshape", [x, shape], into=into)
+
+    def _reshape_empty(
+        self, x: str, source: str, target: Target, sizes: Sequence[int | None], into: str | None
+    ) -> str:
+        """Reshape what has no values; there a size of 0 is one, and not an axis to copy."""
+        if self.opset < 14:
+            raise self.refusal("it reshapes an empty blob, which ONNX can say from opset 14 on")
+        known = [size for size in sizes if size is not None]
+        free = len(known) < len(sizes)
+        shape = self._run_time_shape(source, target, sizes) if free else self.ints(*known)
+        return self.emit("Reshape", [x, shape], into=into, allowzero=1)
 
     def _run_time_shape(self, source: str, target: Target, sizes: Sequence[int | None]) -> str:
         """The sizes after a reshape, computed in the graph: more are free than -1 can say."""
