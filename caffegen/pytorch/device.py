@@ -10,13 +10,17 @@ __all__ = ["find_device"]
 
 
 def find_device(name: str | torch.device) -> torch.device:
-    """The device of this name; CaffegenError when this machine has none."""
+    """The device of this name; CaffegenError when this machine has none, or it computes nothing."""
     try:
         device = torch.device(name)
     except RuntimeError:
         raise CaffegenError(
             f"`{name}` names no device; PyTorch knows `cpu`, `cuda`, `mps` ..."
         ) from None
+    if device.type == "meta":
+        raise CaffegenError(
+            f"the device `{name}` has shapes and no values: nothing is computed there"
+        )
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count == 0:

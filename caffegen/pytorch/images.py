@@ -27,6 +27,10 @@ IMAGE_SUFFIXES = (
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 
+class _OtherColoursError(Exception):
+    """The colours of an image that is whole, but can't be converted."""
+
+
 def read_image(path: str | os.PathLike[str], *, color: bool | None = True) -> Pixels:
     """The pixels of an image file; FileError says why there are none."""
     path = os.fspath(path)
@@ -64,6 +68,10 @@ def decode_image(data: bytes, path: str, *, color: bool | None = True) -> Pixels
         raise FileError(path, why) from None
     except Image.DecompressionBombError:
         raise FileError(path, "it has more pixels than Pillow reads (about 179 million)") from None
+    except _OtherColoursError as error:
+        raise FileError(
+            path, f"its colours are {error}, which Pillow does not convert to RGB; save it as RGB"
+        ) from None
     except _DAMAGED as error:
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FileError(path, f"the image is damaged: {why}") from None
@@ -81,14 +89,26 @@ def _pixels(image: Any, color: bool | None) -> Pixels:
         # sixteen bits: the upper eight, as OpenCV reads them
         return _in_channels((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8), color)
     if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = _converted(image, "RGBA")
     if color is False:
-        return _in_channels(np.asarray(image.convert("L")), color)
+        return _in_channels(np.asarray(_converted(image, "L")), color)
     if color is None and image.mode in ("1", "L"):
-        return np.array(image.convert("L"))[:, :, None]
+        return np.array(_converted(image, "L"))[:, :, None]
     if color is None and image.mode in ("LA", "RGBA"):
-        return np.array(image.convert("RGBA"))[:, :, [2, 1, 0, 3]]
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        return np.array(_converted(image, "RGBA"))[:, :, [2, 1, 0, 3]]
+    return np.ascontiguousarray(np.asarray(_converted(image, "RGB"))[:, :, ::-1])
+
+
+def _converted(image: Any, mode: str) -> Any:
+    """The image in another mode; what is damaged has said so before."""
+    image.load()
+    try:
+        # from LAB Pillow has no way but to RGB
+        if image.mode == "LAB" and mode != "RGB":
+            image = image.convert("RGB")
+        return image.convert(mode)
+    except (ValueError, ImportError):
+        raise _OtherColoursError(image.mode) from None
 
 
 def _in_channels(plane: np.ndarray[Any, Any], color: bool | None) -> Pixels:

@@ -35,7 +35,8 @@ def read_mean(path: str | os.PathLike[str]) -> Array:
         raise FileError(
             path, f"its shape is {list(values.shape)}; a mean image is channels x height x width"
         )
-    return values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        return values.astype(np.float32)
 
 
 def read_array(path: str) -> Array:

@@ -109,6 +109,11 @@ class MultiBoxLoss(nn.Module):
         self.softmax = definition.conf_loss_type == "SOFTMAX"
 
     def forward(self, locations: Tensor, scores: Tensor, priors: Tensor, truth: Tensor) -> Tensor:
+        # priors are of single precision where the net is of half
+        exact = torch.promote_types(locations.dtype, torch.float32)
+        locations, scores, priors, truth = (
+            blob.to(exact) for blob in (locations, scores, priors, truth)
+        )
         number = locations.shape[0]
         corners, variances = priors.detach()[:1].reshape(2, -1, 4)
         said = locations.reshape(number, corners.shape[0], -1, 4)

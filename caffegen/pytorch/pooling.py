@@ -47,7 +47,10 @@ def agrees(kernel: Pair, stride: Pair, pad: Pair, *, round_up: bool) -> bool:
 
 
 class PoolingExact(nn.Module):
-    """MAX and AVE with Caffe's windows where torch.nn has others; the mask of MAX as second top."""
+    """MAX and AVE with Caffe's windows where torch.nn has others; the mask of MAX as second top.
+
+    The mask holds whole numbers as values of single precision, or double where the top's are.
+    """
 
     def __init__(self, definition: Pooling) -> None:
         super().__init__()
@@ -64,7 +67,9 @@ class PoolingExact(nn.Module):
         if self.method == "AVE":
             return average(bottom, *windows, round_up=self.round_up)
         top, mask = maximum(bottom, *windows, round_up=self.round_up)
-        return (top, mask.to(top.dtype)) if self.mask else top
+        # half precision would round indices above 256 or 2048
+        exact = torch.promote_types(top.dtype, torch.float32)
+        return (top, mask.to(exact)) if self.mask else top
 
     def extra_repr(self) -> str:
         return (

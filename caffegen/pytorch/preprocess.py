@@ -80,6 +80,7 @@ class Preprocessing(NamedTuple):
             raise CaffegenError(f"the input blob `{blob}` has one channel: there is no RGB order")
         if not math.isfinite(scale):
             raise CaffegenError(f"the scale `{scale:g}` is not a finite number")
+        _need_single("scale", scale)
         whole = cls(blob, channels, height, width, scale=scale, rgb=rgb)
         if std is not None:
             whole = whole._replace(std=_deviations(std, channels))
@@ -94,7 +95,14 @@ class Preprocessing(NamedTuple):
         if values:
             if not np.isfinite(values).all():
                 raise CaffegenError(f"the mean `{text}` is not made of finite numbers")
+            largest = max(values, key=abs)
+            if abs(largest) > 1:
+                _need_single("mean", largest)
             return mean_per_channel(values, self.channels)
+        if ("," in text or not text.strip()) and not os.path.exists(text):
+            raise CaffegenError(
+                f"the mean `{text}` is not a file, a number, or numbers with commas between them"
+            )
         mean = read_mean(text)
         channels, height, width = mean.shape
         fits = channels == self.channels and (
@@ -113,13 +121,25 @@ class Preprocessing(NamedTuple):
         pixels = read_image(path, color=self.channels == 3)
         planes = resize(pixels, self.height, self.width).transpose(2, 0, 1)
         values: Array = (planes[::-1] if self.rgb else planes).astype(np.float32)
-        if self.mean is not None:
-            values -= self.mean
-        if self.scale != 1:
-            values *= np.float32(self.scale)
-        if self.std is not None:
-            values /= self.std
+        with np.errstate(over="ignore"):  # what is too large becomes infinite
+            if self.mean is not None:
+                values -= self.mean
+            if self.scale != 1:
+                values *= np.float32(self.scale)
+            if self.std is not None:
+                values /= self.std
         return values
+
+
+def _need_single(what: str, value: float) -> None:
+    """Refuse a number that single precision takes for 0 or has no place for."""
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    if not np.isfinite(single) or (value and not single):
+        raise CaffegenError(
+            f"the {what} `{value:g}` is too {'small' if abs(value) < 1 else 'large'} for a value of "
+            "single precision"
+        )
 
 
 def _deviations(text: str, channels: int) -> Array:
@@ -140,11 +160,16 @@ def _deviations(text: str, channels: int) -> Array:
             raise CaffegenError(
                 f"the deviation `{value:g}` is not above 0; values are divided by it"
             )
+        _need_single("deviation", value)
     return np.broadcast_to(np.array(values, np.float32), (channels,))[:, None, None]
 
 
 def read_items(path: str, blob: str, shape: Sequence[int]) -> Array:
-    """The items of a .npy file for an input of this shape, as they are: with or without axis 0."""
+    """The items of a .npy file for an input of this shape, as they are: with or without axis 0.
+
+    Raises FileError where they have other axes or another number of channels; whether the net takes
+    another height and width the net alone can tell.
+    """
     values = read_array(path)
     if values.ndim == len(shape) - 1:
         values = values[None]
@@ -156,6 +181,12 @@ def read_items(path: str, blob: str, shape: Sequence[int]) -> Array:
         )
     if not len(values):
         raise FileError(path, "it holds no items")
+    if values.shape[1:2] != tuple(shape[1:2]):
+        raise FileError(
+            path,
+            f"its items have the shape {list(values.shape[1:])}; those of the input blob `{blob}` "
+            f"have {list(shape[1:])}",
+        )
     return values
 
 

@@ -21,7 +21,8 @@ def prior_box(definition: definitions.PriorBox) -> Lowered:
 class PriorBox(nn.Module):
     """Boxes (1, 2, 4 priors) for maps and images of any size: corners, and behind them variances.
 
-    There is no gradient (prior_box_layer.hpp).
+    They are of single precision, or double where the map is, and have no gradient
+    (prior_box_layer.hpp).
     """
 
     def __init__(self, definition: definitions.PriorBox) -> None:
@@ -53,7 +54,8 @@ class PriorBox(nn.Module):
             corners = corners.clamp(0, 1)
         variances = torch.tensor(self.variances, device=features.device).expand_as(corners)
         top = torch.stack((corners.flatten(), variances.flatten())).unsqueeze(0)
-        return top.to(features.dtype)
+        # half precision would move the boxes by a pixel
+        return top.to(torch.promote_types(features.dtype, torch.float32))
 
     def extra_repr(self) -> str:
         return f"{len(self.boxes)} boxes, image={self.image}, step={self.step}, clip={self.clip}"

@@ -49,8 +49,10 @@ class Program(NamedTuple):
 def export_program(module: CaffeModule, *, sizes: bool = False) -> Program:
     """The net as torch.export sees it, its batch size free if it can be; with `sizes` the rest too.
 
-    Raises CaffegenError where the shape of an input is not known.
+    Raises CaffegenError where the shape of an input is not known, or the net has no outputs.
     """
+    if not module._outputs:
+        raise CaffegenError("the net has no output blob: a program of it would compute nothing")
     specs = [spec for spec in module._inputs if not spec.optional]
     for spec in specs:
         if spec.shape is None:

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from caffegen import pytorch
+from caffegen.errors import CaffegenError
 from caffegen.loader import loads
 from tests.pytorch.golden_case import layer_cases
 
@@ -61,3 +62,23 @@ def test_a_tensor_of_the_processor_would_be_found(monkeypatch):
     monkeypatch.setattr(type(module.b), "forward", lambda self, bottom: bottom + torch.ones(3))
     with OneDevice(), pytest.raises(AssertionError, match="add"):
         module(torch.empty(2, 3, device="meta"))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("meta", "the device `meta` has shapes and no values: nothing is computed there"),
+        (torch.device("meta"), "the device `meta` has shapes and no values: nothing is computed there"),
+        ("gpu0", "`gpu0` names no device; PyTorch knows `cpu`, `cuda`, `mps` ..."),
+        ("cuda:99", "the device `cuda:99` is not there: "),
+    ],
+    ids=["meta", "meta itself", "no name", "no GPU"],
+)  # fmt: skip
+def test_devices_that_are_not_there_or_compute_nothing(name, sentence):
+    with pytest.raises(CaffegenError) as refusal:
+        pytorch.find_device(name)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_a_device_that_is_there():
+    assert pytorch.find_device("cpu") == torch.device("cpu")

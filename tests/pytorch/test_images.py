@@ -94,3 +94,25 @@ def test_too_many_pixels_are_refused_before_memory_is_taken(tmp_path, monkeypatc
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(FileError, match="it can't be read: is a directory"):
         read_image(tmp_path)
+
+
+@pytest.mark.parametrize("color", [True, False, None])
+def test_lab_colours_become_those_of_the_net(tmp_path, color):
+    path = tmp_path / "x.tif"
+    Image.fromarray(noise(6, 5, 3)).convert("LAB").save(path)
+    expected = np.asarray(Image.open(path).convert("RGB"))
+    if color is False:
+        expected = np.asarray(Image.fromarray(expected).convert("L"))[:, :, None]
+    np.testing.assert_array_equal(read_image(path, color=color), expected[:, :, ::-1])
+
+
+def test_colours_that_can_not_be_converted_are_no_damage(tmp_path, monkeypatch):
+    def convert(self, mode):
+        raise ValueError(f"conversion from {self.mode} to {mode} not supported")
+
+    Image.fromarray(noise(6, 5, 4), mode="CMYK").save(tmp_path / "x.tif")
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    with pytest.raises(FileError) as refusal:
+        read_image(tmp_path / "x.tif")
+    sentence = "its colours are CMYK, which Pillow does not convert to RGB; save it as RGB"
+    assert refusal.value.sentence == sentence

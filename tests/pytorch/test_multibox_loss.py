@@ -348,6 +348,17 @@ def test_images_without_boxes(mining):
     check(arrays, 4, {"mining_type": mining})
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_precision_is_reckoned_with_in_single(half):
+    arrays = [torch.from_numpy(array).float() for array in case(0)]
+    layer = one_layer("MultiBoxLoss", [a.shape for a in arrays], text(4, {}), phase="TRAIN")
+    said, scores = (array.to(half) for array in arrays[:2])
+    # priors are of single precision in such nets, too
+    found = layer(said, scores, arrays[2], arrays[3].to(half))["top"]
+    exact = layer(said.float(), scores.float(), arrays[2], arrays[3].to(half).float())["top"]
+    assert found.item() == pytest.approx(exact.item())
+
+
 def test_worked_example():
     # priors 0 and 1 on box 0 (overlaps 1 and 0.6), 2 and 3 away from it; scores all 0
     corners = [[0, 0, 0.5, 1], [0, 0, 0.3, 1], [0.6, 0, 0.8, 1], [0.8, 0, 1, 1]]

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+from caffegen import loads
 from caffegen.layer_types.pooling import pooled_size
+from caffegen.pytorch import build
 from caffegen.pytorch.pooling import PoolingExact, SpatialPyramid, StochasticPooling, agrees
-from tests.pytorch.one_layer import one_layer
+from caffegen.zoo import segnet
+from tests.pytorch.one_layer import net_text, one_layer
 
 
 def pooled_by_hand(x, pool, kernel, stride, pad, floor):
@@ -166,3 +170,65 @@ def test_pyramid_of_free_size(pool, size):
 def test_pyramid_of_height_one_is_not_flattened():
     module = one_layer("SPP", [(2, 3, 5, 4)], "spp_param { pyramid_height: 1 }")
     assert module(torch.randn(2, 3, 5, 4))["top"].shape == (2, 3, 1, 1)
+
+
+WAYS_BACK = {
+    "Upsample": "upsample_param { scale: 2 }",
+    "MaxUnpool": "max_unpool_param { pool_k_h: 2 pool_k_w: 2 pool_stride_h: 2 pool_stride_w: 2 pool_pad_h: 0 pool_pad_w: 0 }",
+    "Unpooling": "pooling_param { pool: MAX kernel_size: 2 stride: 2 }",
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+@pytest.mark.parametrize("kind", WAYS_BACK)
+def test_a_mask_holds_every_place_in_half_precision(kind, dtype):
+    """The planes have 4,096 places, of which bfloat16 tells 256 apart and float16 2,048."""
+    text = net_text(
+        "Pooling", [(1, 2, 64, 64)], "pooling_param { kernel_size: 2 stride: 2 }", tops=("top", "m")
+    )
+    back = f'layer {{ name: "back" type: "{kind}" bottom: "top" bottom: "m" top: "back" {WAYS_BACK[kind]} }}'
+    module = build(loads(f"{text}\n{back}")).to(dtype)
+    x = torch.rand(2, 2, 64, 64, generator=torch.Generator().manual_seed(0)).to(dtype) + 1
+    blobs = module.run(x)
+    top, index = functional.max_pool2d(x, 2, return_indices=True)
+    assert blobs["m"].dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert torch.equal(blobs["m"].long(), index)
+    assert blobs["back"].dtype == dtype
+    assert torch.equal(blobs["back"], functional.max_unpool2d(top, index, 2))
+
+
+@pytest.mark.parametrize("pad", [0, 2], ids=["torch's windows", "ours"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_a_mask_holds_every_place_under_autocast(dtype, pad):
+    text = net_text(
+        "Convolution",
+        [(1, 2, 64, 64)],
+        'convolution_param { num_output: 2 kernel_size: 1 weight_filler { type: "msra" } }',
+    )
+    pool = f'layer {{ name: "p" type: "Pooling" bottom: "top" top: "small" top: "m" pooling_param {{ kernel_size: 3 stride: 2 pad: {pad} }} }}'
+    module = build(loads(f"{text}\n{pool}"))
+    x = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), torch.autocast("cpu", dtype):
+        blobs = module.run(x)
+    assert (blobs["top"].dtype, blobs["m"].dtype) == (dtype, torch.float32)
+    inside = blobs["m"] >= 0
+    picked = blobs["top"].flatten(2).gather(2, blobs["m"].clamp(min=0).long().flatten(2))
+    assert torch.equal(picked.reshape(inside.shape)[inside], blobs["small"][inside])
+
+
+@pytest.mark.parametrize("how", ["bfloat16", "float16", "autocast"])
+def test_segnet_in_half_precision(how):
+    net = loads(segnet(variant="basic", classes=5, input_size=64))
+    net.fill(0)
+    module = build(net)
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    blobs = ["conv1", "pool1_mask", "prob"]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=how == "autocast"):
+        if how != "autocast":
+            module, x = module.to(getattr(torch, how)), x.to(getattr(torch, how))
+        found = module.run(x, blobs)
+    _, index = functional.max_pool2d(found["conv1"], 2, return_indices=True)
+    assert index.max() > 2048
+    assert torch.equal(found["pool1_mask"].long(), index)
+    assert found["prob"].shape == (1, 5, 64, 64)
+    assert torch.isfinite(found["prob"]).all()

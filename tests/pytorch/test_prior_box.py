@@ -86,6 +86,18 @@ def test_maps_of_another_size():
     torch.testing.assert_close(priors(text, (5, 5), (9, 9), seen=((3, 4), (30, 40))), small)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_boxes_are_of_single_precision_where_the_map_is_of_half(dtype):
+    text = "min_size: 30 max_size: 60 aspect_ratio: 2"
+    module = one_layer(
+        "PriorBox", [(1, 2, 38, 38), (1, 3, 300, 300)], f"prior_box_param {{ {text} }}"
+    )
+    maps = torch.zeros(1, 2, 38, 38), torch.zeros(1, 3, 300, 300)
+    top = module(*(blob.to(dtype) for blob in maps))["top"]
+    assert top.dtype == torch.float32
+    assert torch.equal(top, module(*maps)["top"])
+
+
 def test_values_take_the_type_of_the_map_and_have_no_gradient():
     module = one_layer("PriorBox", [(1, 2, 2, 2), (1, 3, 8, 8)], "prior_box_param { min_size: 4 }")
     image = torch.zeros(1, 3, 8, 8, dtype=torch.float64, requires_grad=True)

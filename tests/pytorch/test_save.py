@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 import caffegen
 from caffegen import pytorch
-from caffegen.errors import FileError
+from caffegen.errors import CaffegenError, FileError
 from caffegen.pytorch.save import save_exported, save_tensors
 
 NET = """
@@ -79,3 +79,14 @@ def test_tensors_of_several_names_are_written_under_each(tmp_path):
     found = load_file(tmp_path / "two.safetensors")
     assert torch.equal(found["a"], shared)
     assert torch.equal(found["b"], shared)
+
+
+def test_a_net_without_outputs_is_no_program(tmp_path):
+    """A Silence takes the last blob."""
+    silent = NET + 'layer { name: "s" type: "Silence" bottom: "fc" }'
+    module = pytorch.build(caffegen.loads(silent))
+    sentence = "the net has no output blob: a program of it would compute nothing"
+    for sizes in (False, True):
+        with pytest.raises(CaffegenError, match=f"^{sentence}$"):
+            save_exported(tmp_path / "net.pt2", module, sizes=sizes)
+    assert not os.listdir(tmp_path)

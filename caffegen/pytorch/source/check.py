@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -46,26 +47,43 @@ def check(text: str, title: str, tensors: Mapping[str, Tensor], module: CaffeMod
 def _run_both(
     module: CaffeModule, model: nn.Module, specs: list[InputSpec]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What the net and the source make of the same values: one item each where the net lets us."""
+    """What the net and the source make of the same values: one item each where both take that."""
     shapes = [spec.shape or () for spec in specs]
     single = [(1, *shape[1:]) if shape else shape for shape in shapes]
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), _same_buffers(module, model):
         try:
-            inputs = _inputs(module, specs, single)
-            expected = _seeded(module, inputs)
+            return _run_with(module, model, _inputs(module, specs, single))
         except CaffegenError:
-            inputs = _inputs(module, specs, shapes)
-            expected = _seeded(module, inputs)
-        module.reset()
-        try:
-            found = _seeded(model, inputs)
-        except Exception as error:
-            why = str(error).strip().partition("\n")[0]
-            raise CaffegenError(
-                f"the source written for this net does not run ({type(error).__name__}: {why}); "
-                "nothing is written, `-o model.pt2` keeps the net as it is"
-            ) from error
+            if single == shapes:
+                raise
+        return _run_with(module, model, _inputs(module, specs, shapes))
+
+
+def _run_with(
+    module: CaffeModule, model: nn.Module, inputs: list[Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    expected = _seeded(module, inputs)
+    module.reset()
+    try:
+        found = _seeded(model, inputs)
+    except Exception as error:
+        why = str(error).strip().partition("\n")[0]
+        raise CaffegenError(
+            f"the source written for this net does not run ({type(error).__name__}: {why}); "
+            "nothing is written, `-o model.pt2` keeps the net as it is"
+        ) from error
     return expected, found if isinstance(found, dict) else dict.fromkeys(expected, found)
+
+
+@contextlib.contextmanager
+def _same_buffers(*modules: nn.Module) -> Iterator[None]:
+    """Put back what a pass remembers: some statistics are updated outside training too."""
+    kept = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, values in kept:
+            buffer.copy_(values)
 
 
 def _seeded(module: nn.Module, inputs: list[Tensor]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .forms import Result, Shapes, Written, square, writes, writes_shaped
 
@@ -28,7 +28,7 @@ def any_axes(module: Any, shapes: Shapes) -> Result:
     if 0 in dilation:
         # all taps of such an axis read the same value
         taps = [index + 2 for index, value in enumerate(dilation) if value == 0]
-        tensors["weight"] = module.weight.detach().sum(taps, keepdim=True)
+        tensors["weight"] = nn.Parameter(module.weight.detach().sum(taps, keepdim=True))
         dilation = tuple(value or 1 for value in dilation)
     if module.bias is not None:
         tensors["bias"] = module.bias
@@ -96,7 +96,7 @@ def _edges(
 def _linear(module: Any, *, transposed: bool) -> Result:
     if module.group > 1:
         return "torch.nn has no Linear by groups"
-    weight = module.weight.detach().t().contiguous() if transposed else module.weight
+    weight = module.weight.detach().t() if transposed else module.weight
     tensors = {"weight": weight}
     if module.bias is not None:
         tensors["bias"] = module.bias

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.nn import Parameter
 
 from caffegen.pytorch.module import CaffeModule, Step
 from caffegen.pytorch.registry import Refusal
 
 from .forms import FORMS, Written, write_module
 from .items import Call, Item, Join, Leaf, Signatures
+from .sharing import Weights, memory_of, view_of
 
 __all__ = ["Extract", "extract"]
 
@@ -19,6 +21,11 @@ Shape = tuple[int, ...]
 
 # layers that a refusal names
 _MOST_TOLD = 5
+# forms that are others in TRAIN than in TEST, beside dropout
+_BY_MODE = frozenset({
+    "BN", "BatchNorm", "StochasticPool", "StochasticPyramid",
+    *(f"nn.BatchNorm{axes}d" for axes in (1, 2, 3)),
+})  # fmt: skip
 
 
 class Extract(NamedTuple):
@@ -30,13 +37,18 @@ class Extract(NamedTuple):
 
 
 def extract(
-    module: CaffeModule, signatures: Signatures, types: Mapping[str, str], *, training: bool
+    module: CaffeModule,
+    signatures: Signatures,
+    types: Mapping[str, str],
+    weights: Weights,
+    *,
+    training: bool,
 ) -> Extract:
     """The items of a net; Refusal names the layers that have no readable form.
 
-    `types` holds the type of each layer.
+    `types` holds the type of each layer, `weights` what must stay one through all forms.
     """
-    return _Extractor(module, signatures, types, training=training).run()
+    return _Extractor(module, signatures, types, weights, training=training).run()
 
 
 class _Extractor:
@@ -45,12 +57,14 @@ class _Extractor:
         module: CaffeModule,
         signatures: Signatures,
         types: Mapping[str, str],
+        weights: Weights,
         *,
         training: bool,
     ) -> None:
         self.module = module
         self.types = types
         self.signatures = signatures
+        self.weights = weights
         self.training = training
         self.next_value = module._slot_count
         self.same: dict[int, int] = {}
@@ -67,6 +81,7 @@ class _Extractor:
     def run(self) -> Extract:
         for step in self.module._steps:
             self.step(step)
+        self.agree()
         if self.refused:
             raise Refusal(_refusal(self.refused))
         inputs = [(spec.name, spec.slot) for spec in self.module._inputs if not spec.optional]
@@ -99,11 +114,39 @@ class _Extractor:
             inputs[0] = self.add(Leaf(call, [inputs[0]], [self.fresh()], {}, ""))
         items = self.written(module, step, inputs)
         if isinstance(items, str):
-            name = step.layers[0]
-            self.refused.append((name, self.types.get(name, kind), items))
+            self.refuse(step.layers[0], items)
+            return
+        tensors = [t for item in items if isinstance(item, Leaf) for t in item.tensors.values()]
+        lost = self.weights.lost(module, step.layers[0], tensors)
+        if lost:
+            self.refuse(step.layers[0], lost)
             return
         for item in items:
             self.add(item)
+
+    def refuse(self, layer: str, reason: str) -> None:
+        self.refused.append((layer, self.types.get(layer, ""), reason))
+
+    def agree(self) -> None:
+        """Let layers that share weights see them alike; refuse them where they can't."""
+        uses: dict[int, list[tuple[Leaf, str]]] = {}
+        for item in self.items:
+            if isinstance(item, Leaf):
+                for name, tensor in item.tensors.items():
+                    uses.setdefault(memory_of(tensor), []).append((item, name))
+        for memory in self.weights.shared:
+            row = uses.get(memory, [])
+            if _alike(row):
+                continue
+            for leaf, name in row:
+                if leaf.call.kind == "nn.Linear" and not isinstance(leaf.tensors[name], Parameter):
+                    leaf.call = Call("TransposedLinear", leaf.call.args)
+                    leaf.tensors[name] = self.weights.parameters[memory]
+                    leaf.signature = self.signature(leaf)
+            if not _alike(row):
+                layer = row[0][0].layer
+                others = self.weights.others(memory, layer)
+                self.refuse(layer, f"it sees the weights that it shares with {others} otherwise")
 
     def fresh(self) -> int:
         self.next_value += 1
@@ -119,9 +162,15 @@ class _Extractor:
             if narrow is not None:
                 return [narrow]
         shapes = [shape for _, shape in step.bottoms]
-        row = write_module(module, shapes, training=self.training)
+        training = self.module._facts.phases.get(step.module, self.training)
+        row = write_module(module, shapes, training=training)
         if isinstance(row, str):
             return row
+        if training is not self.training:
+            row = [written for written in row if training or not _is_dropout(written.kind)]
+            if any(written.kind in _BY_MODE or _is_dropout(written.kind) for written in row):
+                own, whole = ("TRAIN", "TEST") if training else ("TEST", "TRAIN")
+                return f"its `phase` is {own} in a net of {whole}, and a model has one mode for all"
         if not inputs:
             return [
                 self.item(written, [], [top], step)
@@ -177,19 +226,28 @@ class _Extractor:
         ]
 
     def add(self, item: Item) -> int:
-        if isinstance(item, Leaf):
-            form = FORMS[item.call.kind]
-            args = item.call.args
-            shape = [(name, args[name]) for name in form.shape]
-            spread = args.get("groups", 1)
-            depthwise = spread > 1 and (spread == args.get("in_channels") or "groups")
-            structure: Any = (item.call.kind, tuple(args), tuple(shape), depthwise)
-        else:
-            assert isinstance(item, Join)
-            structure = (item.form, item.facts, len(item.inputs))
-        item.signature = self.signatures.number(structure)
+        item.signature = self.signature(item)
         self.items.append(item)
         return item.outputs[0] if item.outputs else -1
+
+    def signature(self, item: Item) -> int:
+        if isinstance(item, Join):
+            return self.signatures.of_join(item)
+        assert isinstance(item, Leaf)
+        args = item.call.args
+        shape = [(name, args[name]) for name in FORMS[item.call.kind].shape]
+        spread = args.get("groups", 1)
+        depthwise = spread > 1 and (spread == args.get("in_channels") or "groups")
+        return self.signatures.number((item.call.kind, tuple(args), tuple(shape), depthwise))
+
+
+def _alike(uses: Sequence[tuple[Leaf, str]]) -> bool:
+    """Whether all leaves have one view of what they share."""
+    return len({view_of(leaf.tensors[name]) for leaf, name in uses}) <= 1
+
+
+def _is_dropout(kind: str) -> bool:
+    return kind.startswith("nn.Dropout")
 
 
 def _refusal(refused: Sequence[tuple[str, str, str]]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from torch import Tensor
 
 from caffegen.pytorch.build import build
@@ -22,6 +21,7 @@ from .items import Block, Item, Key, Leaf, Signatures, walk
 from .layout import MODULE_NAMES
 from .names import Names, class_name, identifier, prose
 from .regions import find_regions
+from .sharing import Weights, freeze, tie
 from .text import WIDTH
 from .titles import name_classes
 
@@ -49,7 +49,9 @@ def write_source(
     module = build(net, seed=seed, fuse=fuse)
     signatures = Signatures()
     types = {node.name: node.type for node in net.graph.nodes}
-    found = extract(module, signatures, types, training=net.phase == "TRAIN")
+    training = net.phase == "TRAIN"
+    weights = Weights(module, training=training)
+    found = extract(module, signatures, types, weights, training=training)
     regions = find_regions(found.items, found.outputs.values(), signatures)
     items, definitions = make_classes(regions, set(found.outputs.values()), signatures)
     names = Names(_FILE_NAMES)
@@ -62,7 +64,8 @@ def write_source(
     code, paths = net_code(title, summary, items, _input_names(found), found.outputs, shapes)
     tensors: dict[str, Tensor] = {}
     _collect(items, paths, "", tensors)
-    classes.append(code._replace(init=[*code.init, *_ties(tensors)]))
+    init = [*code.init, *tie(tensors, weights), *freeze(tensors, weights)]
+    classes.append(code._replace(init=init))
     snippets = [_library(kind) for kind in libraries(items)]
     lines = [line for c in classes for line in (*c.init, *c.forward)]
     text = render_template(
@@ -75,7 +78,7 @@ def write_source(
         stored=bool(tensors),
         main=_main(net, module),
     )
-    stored = {key: tensor.detach() for key, tensor in tensors.items()}
+    stored = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
     check(text, title, stored, module)
     return Source(text, stored)
 
@@ -100,25 +103,6 @@ def _collect(
                 tensors[f"{path}.{name}"] = tensor
         elif isinstance(item, Block) and item.class_def is not None:
             _collect(item.body, item.class_def.paths, f"{path}.", tensors)
-
-
-def _ties(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Statements that give several modules the parameter that their layers share."""
-    first: dict[int, str] = {}
-    lines = []
-    for key, tensor in tensors.items():
-        if not isinstance(tensor, torch.nn.Parameter):
-            continue
-        owner = first.setdefault(id(tensor), key)
-        if owner != key:
-            lines.append(f"        {_reference(key)} = {_reference(owner)}")
-    return lines
-
-
-def _reference(key: str) -> str:
-    return "self" + "".join(
-        f"[{part}]" if part.isdigit() else f".{part}" for part in key.split(".")
-    )
 
 
 def _library(name: str) -> str:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 __all__ = [
-    "FORMS", "FUNCTIONS", "NEEDS", "Form", "Result", "Shapes", "Written", "library_of", "literal",
-    "write_module",
+    "FORMS", "FUNCTIONS", "NEEDS", "Form", "Result", "Shapes", "Written", "is_batch_norm",
+    "library_of", "literal", "write_module",
 ]  # fmt: skip
 
 Shapes: TypeAlias = Sequence["tuple[int, ...] | None"]
@@ -103,6 +103,9 @@ FORMS: dict[str, Form] = {
     "AverageWindows": Form(("kernel_size",), {"stride": (1, 1), "padding": (0, 0),
                                               "ceil_mode": True}, "average_windows"),
     "BatchStatistics": Form(("shape",), {"eps": 1e-5, "tops": 1}, "batch_statistics"),
+    "BN": Form(("num_features",), {"eps": 1e-5, "momentum": 0.1}, "bn"),
+    "BatchNorm": Form(("num_features",), {"eps": 1e-5, "fraction": 0.999, "affine": True,
+                                          "bias": True, "of_batch": False}, "batch_norm"),
     "Bias": Form(("shape",), {"axis": 1}, "bias"),
     "CReLU": Form((), {"axis": 1, "negative_slope": 0.0}, "crelu"),
     "Clip": Form(("low", "high"), file="clip"),
@@ -153,6 +156,7 @@ FORMS: dict[str, Form] = {
     "Swish": Form(("beta",), file="swish"),
     "Threshold": Form(("value",), file="threshold"),
     "Tile": Form(("axis", "tiles"), file="tile"),
+    "TransposedLinear": Form(("in_features", "out_features"), {"bias": True}, "transposed_linear"),
     "TripletLoss": Form(("margin",), file="triplet_loss"),
     "Uniform": Form(("shape", "low", "high"), file="uniform"),
     "Windows": Form(("kernel_size", "stride", "padding", "dilation"), {"axis": 1}, "windows"),
@@ -187,6 +191,11 @@ FUNCTIONS: dict[str, str] = {
 def library_of(kind: str) -> str:
     """The template of a class that torch.nn does not have; empty where it has it."""
     return FORMS[kind].file if kind in FORMS else ""
+
+
+def is_batch_norm(kind: str) -> bool:
+    """Whether a class is a batch normalisation, torch.nn's or a small one."""
+    return kind == "BN" or kind.removeprefix("nn.").startswith("BatchNorm")
 
 
 def literal(value: Any) -> Any:

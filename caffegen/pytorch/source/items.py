@@ -128,6 +128,10 @@ class Signatures:
                 local[value] = len(local)
         return self.number(("body", tuple(parts)))
 
+    def of_join(self, join: Join) -> int:
+        """The number of an expression."""
+        return self.number((join.form, join.facts, len(join.inputs)))
+
     def of_item(self, item: Item, *, strict: bool) -> int:
         """The number of an item; a strict one says what an optional shortcut holds."""
         if not isinstance(item, Block):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from torch import nn
 
-from .forms import FUNCTIONS
+from .forms import FUNCTIONS, is_batch_norm
 from .items import Block, Item, Join, Key, Leaf, readers_of
 from .names import Names, identifier
 from .patterns import chains
@@ -15,8 +15,8 @@ __all__ = ["MODULE_NAMES", "Segment", "branches", "lay_out"]
 
 # a row of so many layers with fully connected ones at its end is two: features and classifier
 _LONG_ROW = 9
-_ROLES = {"Conv": "conv", "Batc": "norm", "Line": "fc", "MaxP": "pool", "AvgP": "pool",
-          "Adap": "pool", "Drop": "dropout", "Soft": "prob"}  # fmt: skip
+_ROLES = {"Conv": "conv", "Batc": "norm", "BN": "norm", "Line": "fc", "Tran": "fc", "MaxP": "pool",
+          "AvgP": "pool", "Adap": "pool", "Drop": "dropout", "Soft": "prob"}  # fmt: skip
 
 
 class Segment:
@@ -153,7 +153,7 @@ def _name_branches(segments: list[Segment], body: Sequence[Item], bare: set[Key]
             wanted = f"branch{operands[segment.items[-1][0]]}"
         elif len(segment.items) == 1:
             wanted = _role(item)
-        elif isinstance(item, Leaf) and item.call.kind.startswith("nn.BatchNorm"):
+        elif isinstance(item, Leaf) and is_batch_norm(item.call.kind):
             wanted = "preactivation"
         elif operands and segment is segments[0]:
             wanted = "reduce"

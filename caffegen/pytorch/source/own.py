@@ -78,7 +78,7 @@ def axpy(module: Any, _training: bool) -> Written | None:
 @writes("LinearTransposed")
 def linear_transposed(module: Any, _training: bool) -> Written:
     """A Linear, with its weight as torch.nn has it."""
-    tensors = {"weight": module.weight.detach().t().contiguous()}
+    tensors = {"weight": module.weight.detach().t()}
     if module.bias is not None:
         tensors["bias"] = module.bias
     args = {
@@ -271,9 +271,21 @@ def bn(module: Any, training: bool) -> Result | None:
         return "its training is not that of torch.nn's BatchNorm"
     if module.global_stats is False:
         return "it uses the batch's statistics in both phases and keeps its own"
+    if training and module.global_stats is None:
+        return _moving_bn(module)
     written = batch_norm(module, training)
     kind = "nn.BatchNorm2d" if module.axes == 4 else "nn.BatchNorm1d"
     return written._replace(kind=kind) if isinstance(written, Written) else written
+
+
+def _moving_bn(module: Any) -> Written:
+    """A small class: torch.nn's remembers the variance times m / (m - 1)."""
+    args = {
+        "num_features": module.num_features,
+        "eps": literal(module.eps),
+        "momentum": literal(1 - module.fraction),
+    }
+    return Written("BN", args, dict(module.state_dict(keep_vars=True)))
 
 
 @writes("Scale")

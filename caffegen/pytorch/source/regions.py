@@ -147,9 +147,10 @@ class _Finder:
         known = [cost for cost in costs if cost is not None]
         if not known or (len(known) == 2 and known[0] == known[1]):
             return body
-        index = costs.index(min(known))
+        least = min(known)
+        index = costs.index(least)
         way = ways[index]
-        if way is None or _cost(body)[0] < 2 * known[0][0] + 1:
+        if way is None or _cost(body)[0] < 2 * least[0] + 1:
             return body
         exit_ = join.inputs[index]
         if not way:
@@ -167,8 +168,10 @@ class _Finder:
             ("shortcut", self.signatures.of_body(way, entry, strict=True))
         )
         rest = [item for item in body[:-1] if id(item) not in inside]
-        new = Join(join.form, join.facts, (join.inputs[1 - index], exit_), join.outputs)
-        new.signature = join.signature
+        # the shortcut stands last, and its coefficient with it
+        facts = join.facts if index else join.facts[::-1]
+        new = Join(join.form, facts, (join.inputs[1 - index], exit_), join.outputs)
+        new.signature = self.signatures.of_join(new)
         return [*rest, shortcut, new]
 
     def way(self, body: list[Item], value: int, entry: int) -> list[Item] | None:

@@ -45,17 +45,19 @@ def linear(module: nn.Linear, _training: bool) -> Written:
 
 @writes("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 def batch_norm(module: Any, training: bool) -> Written | str:
-    """torch.nn's BatchNorm of the same statistics.
+    """torch.nn's BatchNorm of the same statistics; in TRAIN a small class that updates Caffe's.
 
     In TEST it may use the batch's own statistics; in TRAIN frozen ones have no class in torch.nn.
     """
     of_batch = module.global_stats is False
     if module.global_stats is True and training:
         return "in TRAIN torch.nn has no BatchNorm of frozen statistics"
+    if training:
+        return _updated_batch_norm(module, of_batch=of_batch)
     args = {
         "num_features": module.num_features,
         "eps": literal(module.eps),
-        "momentum": literal(1 - module.fraction) if training else 0.1,
+        "momentum": 0.1,
         "affine": module.weight is not None,
         "track_running_stats": not of_batch,
     }
@@ -68,6 +70,20 @@ def batch_norm(module: Any, training: bool) -> Written | str:
         tensors["running_var"] = module.running_var
         tensors["num_batches_tracked"] = torch.tensor(0)
     return Written(f"nn.{type(module).__name__}", args, tensors)
+
+
+def _updated_batch_norm(module: Any, *, of_batch: bool) -> Written:
+    """A BatchNorm with Caffe's factor: torch.nn's have no weight for the first batches."""
+    affine = module.weight is not None
+    args = {
+        "num_features": module.num_features,
+        "eps": literal(module.eps),
+        "fraction": literal(module.fraction),
+        "affine": affine,
+        "bias": module.bias is not None or not affine,
+        "of_batch": of_batch,
+    }
+    return Written("BatchNorm", args, _tensors(module))
 
 
 @writes("MaxPool2d", "AvgPool2d")

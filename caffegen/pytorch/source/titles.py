@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .classes import ClassDef
+from .forms import is_batch_norm
 from .items import Block, Join, Leaf
 from .names import Names
 
@@ -62,7 +63,7 @@ def _title(definition: ClassDef) -> tuple[str, str]:
 
 
 def _norm_first(leaves: list[Leaf]) -> bool:
-    return bool(leaves) and leaves[0].call.kind.startswith("nn.BatchNorm")
+    return bool(leaves) and is_batch_norm(leaves[0].call.kind)
 
 
 def _joined(joins: list[Join], convs: list[Leaf]) -> tuple[str, str]:
