@@ -23,7 +23,7 @@ _LAZY = {
     "params": "caffegen.dsl",
     "to_proto": "caffegen.dsl",
 }
-_SUBMODULES = ("onnx_bridge", "pytorch", "verify", "zoo")
+_SUBMODULES = ("onnx_bridge", "plugins", "pytorch", "verify", "zoo")
 
 __all__ = [
     "TEST",

@@ -241,3 +241,9 @@ def test_an_installed_plug_in_that_fails_breaks_no_net_and_is_told_of(monkeypatc
     said = "the package `folds` adds layer types by `folds`, which can't be loaded: ImportError: no folds today"
     assert (found.name, found.help) == ("unknown-layer-type", said)
     assert failures() == (said,)
+
+
+def test_the_module_is_a_name_of_the_package(files):
+    told = "import caffegen; caffegen.plugins.load_plugin('soft_shrink.py'); caffegen.load('net.prototxt')"
+    subprocess.run([sys.executable, "-c", told], cwd=files, check=True)
+    assert told.split("; ")[1].replace("'", '"') in PAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from typing import Any
 
@@ -20,16 +21,20 @@ from caffegen.zoo.architecture import (
 )
 from caffegen.zoo.dataset import DATA_NOTES
 
-from .output import write_text
+from .output import refuse_input, write_text
 
 __all__ = ["architecture_command", "family_command"]
+
+_MOST_DIGITS = 19
 
 
 def number(text: str) -> int:
     """A number of layers, classes, pixels or images; the builder knows which of them exist."""
-    if text.isascii() and text.isdigit() and len(text) < 20:
-        return int(text)
-    raise click.BadParameter(f"`{text}` is no whole number")
+    if not re.fullmatch("-?[0-9]+", text):
+        raise click.BadParameter(f"`{text}` is no whole number")
+    if len(text) > _MOST_DIGITS:
+        raise click.BadParameter(f"`{text}` is a number too large for a net")
+    return int(text)
 
 
 @cache
@@ -47,10 +52,15 @@ def architecture_command(name: str) -> click.Command:
     return family_command(family)
 
 
-def family_command(family: Architecture) -> click.Command:
-    """The command of a family; its name, which may be two words, stands in the comment."""
+def family_command(family: Architecture, table: str | None = None) -> click.Command:
+    """The command of a family; its name, which may be two words, stands in the comment.
+
+    `table` is the file that describes it, which is not written over.
+    """
 
     def write(output: str | None, solver: str | None, **values: Any) -> None:
+        refuse_input(output, table)
+        refuse_input(solver, table)
         if solver is not None:
             _check_solver(solver, output, values.get("phase"))
         text, trained = _net(family, values, solver is not None and str(output))
@@ -110,7 +120,7 @@ def _check_solver(solver: str, output: str | None, phase: str | None) -> None:
         )
     if output is None or output == "-":
         raise click.UsageError("--solver needs -o FILE: the solver names the file of the net")
-    if os.path.abspath(solver) == os.path.abspath(output):
+    if os.path.realpath(solver) == os.path.realpath(output):
         raise click.UsageError(f"--solver and -o both name `{output}`; the solver is a file beside")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .schema_options import add_schemas, schema_options
+from .schema_options import add_schemas, own_plugins, own_protos, schema_options
 from .state_options import state_options
 
 if TYPE_CHECKING:
@@ -66,14 +66,15 @@ def command(
     pyproject.toml under [tool.caffegen].
     """
     from caffegen.check import Options
-    from caffegen.cli.output import write_text
+    from caffegen.cli.output import refuse_input, use_color, write_text
     from caffegen.cli.paths import find_files, parse_shapes
     from caffegen.cli.settings import read_settings
     from caffegen.diagnostics.render import render
 
     settings = read_settings()
     add_schemas(settings.proto, settings.plugins)
-    _refuse_odd_options(ignore, snapshot, update_snapshot, fix and "-" in paths)
+    _refuse_odd_options(snapshot, update_snapshot, fix and "-" in paths)
+    _check_ignored(ignore, settings)
     phase = phase or settings.phase
     given = parse_shapes(inputs, "--input")
     options = Options(
@@ -88,52 +89,67 @@ def command(
         dialect=dialect or settings.dialect,
     )
     files = find_files(paths, settings.exclude)
-    checked, unreadable = _check_files(files, options, fix=fix)
+    if update_snapshot:
+        refuse_input(snapshot, *files, *(options.weights or ()), *own_protos(), *own_plugins())
+    checked = _check_files(files, options, fix=fix)
     found = [diagnostic for one in checked.values() for diagnostic in one.diagnostics]
     found += _given_for_nothing(given, checked)
     if snapshot:
         found += _hold_against(snapshot, checked, update=update_snapshot)
-    color = form == "text" and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    color = form == "text" and use_color()
     write_text(render(found, form, files=files, color=color), None)
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     if form == "text":
-        _say_total(len(checked), errors, len(found) - errors)
-    sys.exit(3 if unreadable else _code(errors, len(found), strict, settings))
+        _say_total(len(checked), len(files) - len(checked), errors, len(found) - errors)
+    sys.exit(3 if len(checked) < len(files) else _code(errors, len(found), strict, settings))
 
 
 def _code(errors: int, found: int, strict: bool, settings: Settings) -> int:
     return 1 if errors or (found and (strict or settings.strict)) else 0
 
 
-def _refuse_odd_options(
-    ignore: Iterable[str], snapshot: str | None, update: bool, fix_stdin: bool
-) -> None:
+def _refuse_odd_options(snapshot: str | None, update: bool, fix_stdin: bool) -> None:
     """Refuse what would be passed over in silence."""
     if update and not snapshot:
         raise click.UsageError("--update-snapshot needs --snapshot, the file to write")
     if fix_stdin:
         raise click.UsageError("--fix writes files; standard input is none")
-    if not ignore:
+
+
+def _check_ignored(ignore: Iterable[str], settings: Settings) -> None:
+    """Refuse to leave out what is never found, and warn of it in the settings.
+
+    A plug-in may have names of its own, which nobody knows before they are found.
+    """
+    if not ignore and not settings.ignore:
         return
+    from importlib.metadata import entry_points
+
     from caffegen.diagnostics.catalogue import flaw_names
+    from caffegen.plugins import GROUP
+
+    names = set(flaw_names())
+    own = bool(own_plugins() or entry_points(group=GROUP))
+    for name in ignore:
+        if name not in names and not own:
+            raise click.UsageError(f"--ignore: no finding is called `{name}`{_near(name, names)}")
+    for name in sorted(settings.ignore - names) if not own else ():
+        said = f"no finding is called `{name}`, which `ignore` leaves out{_near(name, names)}"
+        click.echo(f"caffegen: in [tool.caffegen] {said}", err=True)
+
+
+def _near(name: str, names: Iterable[str]) -> str:
     from caffegen.schema.suggest import nearest
 
-    names = flaw_names()
-    for name in ignore:
-        if name not in names:
-            near = nearest(name, names)
-            hint = f"; did you mean `{near}`?" if near else ""
-            raise click.UsageError(f"--ignore: no finding is called `{name}`{hint}")
+    near = nearest(name, sorted(names))
+    return f"; did you mean `{near}`?" if near else ""
 
 
-def _check_files(
-    files: Iterable[str], options: Options, *, fix: bool
-) -> tuple[dict[str, Checked], bool]:
-    """What was found in each file, and whether some could not be read, which is said."""
+def _check_files(files: Iterable[str], options: Options, *, fix: bool) -> dict[str, Checked]:
+    """What was found in each file; of one that can't be read, that is said."""
     from caffegen.errors import FileError
 
     checked: dict[str, Checked] = {}
-    unreadable = False
     for path in files:
         try:
             checked[path] = _check_file(path, options, fix=fix)
@@ -141,18 +157,16 @@ def _check_files(
             if error.path != path:  # the weights, which no file can be checked without
                 raise
             click.echo(f"caffegen: {error}", err=True)
-            unreadable = True
-    return checked, unreadable
+    return checked
 
 
 def _check_file(path: str, options: Options, *, fix: bool) -> Checked:
     from caffegen.check import check_source
+    from caffegen.cli.standard_input import read_standard_input
     from caffegen.loader import read_source
-    from caffegen.text import Source
 
     if path == "-":
-        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-        return check_source(Source(text, "<stdin>"), options)
+        return check_source(read_standard_input(), options)
     return _fix(path, options) if fix else check_source(read_source(path), options)
 
 
@@ -182,15 +196,12 @@ def _given_for_nothing(
 ) -> Iterable[Diagnostic]:
     """One finding for each --input that names a blob of none of the nets."""
     from caffegen.diagnostics import Diagnostic
-    from caffegen.schema.suggest import nearest
 
     nets = [one.shapes for one in checked.values() if one.shapes]
     blobs = {name for shapes in nets for blobs in shapes.values() for name in blobs}
     for name in given:
         if nets and name not in blobs:
-            near = nearest(name, sorted(blobs))
-            hint = f"; did you mean `{near}`?" if near else ""
-            said = f"--input gives a shape to `{name}`, a blob that no net has{hint}"
+            said = f"--input gives a shape to `{name}`, a blob that no net has{_near(name, blobs)}"
             yield Diagnostic("given-blob-missing", "error", None, said)
 
 
@@ -212,11 +223,15 @@ def _hold_against(
     return compare_snapshot(snapshot, shapes)
 
 
-def _say_total(files: int, errors: int, warnings: int) -> None:
+def _say_total(files: int, unreadable: int, errors: int, warnings: int) -> None:
     def counted(number: int, word: str) -> str:
         return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
-    said = "no faults"
+    said = "no faults" if files else "there is no prototxt"
     if errors or warnings:
         said = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
-    click.echo(f"{counted(files, 'file')} checked: {said}", err=True)
+    elif unreadable and not files:
+        said = ""
+    unread = f", {unreadable} can't be read" if unreadable else ""
+    total = f"{counted(files, 'file')} checked{unread}"
+    click.echo(f"{total}: {said}" if said else total, err=True)

@@ -124,8 +124,10 @@ def _to_text(found: NetDiff) -> str:
         )
         lines.append(f"~ {name}")
         lines += [f"    {what}: {before} -> {after}" for what, before, after in change.differences]
+    plural = "" if len(found.only_first) == 1 else "s"
     lines.append(
-        f"{len(found.only_first)} layers in the first alone, {len(found.only_second)} in the second "
+        f"{len(found.only_first)} layer{plural} in the first alone, "
+        f"{len(found.only_second)} in the second "
         f"alone, {len(found.changed)} changed, {found.same} the same"
     )
     return "\n".join(lines) + "\n"

@@ -42,7 +42,7 @@ def command(ctx: click.Context, output: str | None, target: str, options: tuple[
         from caffegen.cli.architecture import family_command
         from caffegen.zoo.table import read_table
 
-        inner = family_command(read_table(target))
+        inner = family_command(read_table(target), target)
     else:
         inner = _function_command(*_split(target))
     given = [*options, *(["-o", output] if output is not None else [])]
@@ -74,10 +74,11 @@ def _function_command(path: str, name: str) -> click.Command:
     params: Sequence[click.Option] = options_of(file, value) if callable(value) else ()
 
     def write(output: str | None, **values: Any) -> None:
-        from caffegen.cli.output import write_text
+        from caffegen.cli.output import refuse_input, write_text
         from caffegen.collection import collection_paused
         from caffegen.text import print_message
 
+        refuse_input(output, path)
         with collection_paused():
             net = call(file, name, value, values)
             header = f"# caffegen emit {path}:{name}{_words(params, values)}\n"

@@ -55,14 +55,10 @@ def command(paths: tuple[str, ...], check: bool, show_diff: bool) -> None:
 def _format(path: str, *, write: bool, show_diff: bool) -> bool | None:
     """Whether the file changes; None where it is not well-formed, which is said."""
     from caffegen.cli.output import write_text
+    from caffegen.cli.standard_input import read_standard_input
     from caffegen.loader import read_source
-    from caffegen.text import Source
 
-    if path == "-":
-        data = sys.stdin.buffer.read()
-        source = Source(data.decode("utf-8", "surrogateescape"), "<stdin>")
-    else:
-        source = read_source(path)
+    source = read_standard_input() if path == "-" else read_source(path)
     text = _formatted(source)
     if text is None:
         return None

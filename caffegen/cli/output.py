@@ -7,9 +7,48 @@ import os
 import sys
 from typing import Any
 
+import click
+
 from caffegen.errors import FileError
 
-__all__ = ["write_text"]
+__all__ = [
+    "TEXT_ENDINGS",
+    "WEIGHTS_ENDINGS",
+    "refuse_endings",
+    "refuse_input",
+    "use_color",
+    "write_text",
+]
+
+TEXT_ENDINGS = (".prototxt", ".pbtxt", ".pt", ".txt")
+WEIGHTS_ENDINGS = (".caffemodel", ".h5", ".hdf5")
+
+
+def refuse_input(target: str | None, *inputs: str | None) -> None:
+    """Refuse to write over a file that the command reads, by whatever name or link it is called."""
+    if target is None or target == "-" or not os.path.isfile(target):
+        return
+    for path in inputs:
+        if path and os.path.exists(path) and os.path.samefile(target, path):
+            said = "the file that is read" if target == path else f"`{path}`, which is read"
+            raise click.UsageError(f"`{target}` is {said}; write to another")
+
+
+def refuse_endings(target: str, endings: tuple[str, ...], kind: str) -> None:
+    """Refuse a name whose ending says another kind of file than the one that is written."""
+    if target.lower().endswith(endings):
+        ending = os.path.splitext(target)[1]
+        raise click.UsageError(f"--output: {kind} is written, and `{target}` ends in {ending}")
+
+
+def use_color() -> bool:
+    """Whether standard output takes colours: a terminal that has them, and NO_COLOR is not set.
+
+    An empty NO_COLOR counts as none (no-color.org).
+    """
+    if sys.stdout is None or not sys.stdout.isatty():
+        return False
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def write_text(text: str, path: str | None = None) -> None:

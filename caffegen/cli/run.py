@@ -14,6 +14,7 @@ from .state_options import state_options
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from caffegen.loader import Net
     from caffegen.pytorch import CaffeModule
@@ -76,7 +77,7 @@ def command(
     is taken as it is. The highest classes are shown for scores that a Softmax makes, and with --top
     or --labels for any vector per image; shape and statistics for other blobs. A net without weights
     takes no CAFFEMODEL. An input like Faster R-CNN's `im_info` is the size of the net's input, with
-    scales of 1. Exit code 3: a file could not be read.
+    scales of 1. Exit code 3: a file could not be read, or the net does not take its shape.
 
     Weights that PyTorch trained on ImageNet want
     --rgb --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375.
@@ -89,11 +90,12 @@ def command(
     from caffegen.cli.weights import first_with_weights, refuse_missing_weights
     from caffegen.errors import CaffegenError
     from caffegen.loader import load
-    from caffegen.pytorch import build
     from caffegen.pytorch.preprocess import image_sizes, only_input, unread_inputs
 
     caffemodel, given = _split(files)
     paths = _find(given)
+    _say_unused(paths, {"--mean": mean is not None, "--scale": scale != 1,
+                        "--std": std is not None, "--rgb": rgb})  # fmt: skip
     labels = None if labels_file is None else _read_labels(labels_file)
     weights = [*caffemodel, *(name for group in more for name in group.split(",") if name)]
     shapes = parse_shapes(inputs, "--input")
@@ -108,17 +110,14 @@ def command(
     unread = unread_inputs(net, blob)
     wanted = _Wanted(net, blobs, unread, top, labels, labels_file or "")
     reader = _Reader(blob, shape, mean, scale, std=std, rgb=rgb)
-    sizes = image_sizes(net, shape)
     # a detector that reads the image's size takes one image
-    batch = 1 if sizes else batch
-    module = build(net, device=device)
+    batch = 1 if image_sizes(net, shape) else batch
+    runner = _Runner(net, blob, unread, wanted.blobs, device)
     results: list[dict[str, Any]] = []
     with amount("running", len(paths), unit="files") as progress:
-        for items in _batches(reader.items(paths, progress), batch):
-            values = {blob: np.stack([item.values for item in items]), **sizes}
-            for name, size in unread.items():
-                values[name] = np.zeros((len(items), *size), np.float32)
-            results += wanted.describe(items, _forward(module, values, wanted.blobs, device))
+        for items in _batches(reader.items(paths, runner, progress), batch):
+            found = runner.run(np.stack([item.values for item in items]))
+            results += wanted.describe(items, found)
     if form == "json":
         import json
 
@@ -172,34 +171,62 @@ class _Reader:
         self.scale = scale
         self.images: Preprocessing | None = None
         self.unread: list[tuple[str, str]] = []
+        # of shapes other than the input's why the net does not take them, or nothing
+        self.refusals: dict[tuple[int, ...], str] = {}
         if mean is not None or std is not None or rgb:
             # what does not fit the input is said before the first image is read
             self.images = Preprocessing.of(blob, shape, mean, scale, std=std, rgb=rgb)
 
-    def items(self, paths: Sequence[str], progress: Any) -> Iterator[_Item]:
+    def items(self, paths: Sequence[str], runner: _Runner, progress: Any) -> Iterator[_Item]:
         from caffegen.errors import FileError
 
         for path in paths:
             try:
-                yield from self.read(path)
+                yield from self.read(path, runner)
             except FileError as error:
                 self.unread.append((path, error.sentence))
             progress(1)
 
-    def read(self, path: str) -> Iterator[_Item]:
+    def read(self, path: str, runner: _Runner) -> Iterator[_Item]:
         import numpy as np
 
         from caffegen.pytorch.preprocess import Preprocessing, read_items
 
         if path.lower().endswith(".npy"):
-            for index, values in enumerate(read_items(path, self.blob, self.shape)):
+            array = read_items(path, self.blob, self.shape)
+            for index, values in enumerate(array):
                 with np.errstate(over="ignore"):  # what is too large becomes infinite
                     item = _Item(path, index, values.astype(np.float32))
+                if not index:
+                    self.refuse_misfit(item, runner)
                 yield item
             return
         if self.images is None:
             self.images = Preprocessing.of(self.blob, self.shape, scale=self.scale)
         yield _Item(path, None, self.images.image(path))
+
+    def refuse_misfit(self, item: _Item, runner: _Runner) -> None:
+        """Raise FileError for an item of another shape than the input's that the net can't take."""
+        from caffegen.errors import FileError
+
+        shape = item.values.shape
+        if shape == self.shape[1:]:
+            return
+        if shape not in self.refusals:
+            self.refusals[shape] = runner.refusal(item.values[None])
+        if self.refusals[shape]:
+            raise FileError(
+                item.path, f"the net takes no items of shape {list(shape)}: {self.refusals[shape]}"
+            )
+
+
+def _say_unused(paths: Sequence[str], options: Mapping[str, bool]) -> None:
+    """Say which of the options for images have nothing to do, where all files are arrays."""
+    given = [name for name, on in options.items() if on]
+    if given and all(path.lower().endswith(".npy") for path in paths):
+        names = " and ".join([", ".join(given[:-1]), given[-1]] if given[1:] else given)
+        told = "is" if len(given) == 1 else "are"
+        click.echo(f"caffegen: {names} {told} for images; arrays are taken as they are", err=True)
 
 
 def _find(files: Sequence[str]) -> list[str]:
@@ -251,26 +278,68 @@ def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
         yield batch
 
 
-def _forward(
-    module: CaffeModule,
-    inputs: Mapping[str, np.ndarray[Any, Any]],
-    blobs: Sequence[str],
-    device: str,
-) -> dict[str, np.ndarray[Any, Any]]:
-    import torch
+class _Runner:
+    """The net in PyTorch, and the blobs that are wanted of it."""
 
-    from caffegen.errors import CaffegenError
+    def __init__(
+        self,
+        net: Net,
+        blob: str,
+        unread: Mapping[str, tuple[int, ...]],
+        blobs: Sequence[str],
+        device: str,
+    ) -> None:
+        from caffegen.pytorch import build
 
-    given = {name: torch.from_numpy(values) for name, values in inputs.items()}
-    try:
-        with torch.inference_mode():
-            found = module.run({name: t.to(device) for name, t in given.items()}, blobs)
-    except torch.OutOfMemoryError:
-        items = len(next(iter(given.values())))
-        raise CaffegenError(
-            f"the memory of `{device}` is too small for a batch of {items}; give --batch less"
-        ) from None
-    return {name: tensor.detach().float().cpu().numpy() for name, tensor in found.items()}
+        self.net = net
+        self.blob = blob
+        self.unread = unread
+        self.blobs = blobs
+        self.device = device
+        self.module: CaffeModule = build(net, device=device)
+
+    def run(self, items: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """The wanted blobs for items along axis 0."""
+        import torch
+
+        from caffegen.errors import CaffegenError
+
+        try:
+            with torch.inference_mode():
+                found = self.module.run(self.inputs(items), self.blobs)
+        except torch.OutOfMemoryError:
+            raise CaffegenError(
+                f"the memory of `{self.device}` is too small for a batch of {len(items)}; "
+                "give --batch less"
+            ) from None
+        return {name: tensor.detach().float().cpu().numpy() for name, tensor in found.items()}
+
+    def inputs(self, items: np.ndarray[Any, Any]) -> dict[str, torch.Tensor]:
+        """All that the net is given: the items, their size, and zeros for what no layer reads."""
+        import numpy as np
+        import torch
+
+        from caffegen.pytorch.preprocess import image_sizes
+
+        values = {self.blob: items, **image_sizes(self.net, items.shape)}
+        for name, size in self.unread.items():
+            values[name] = np.zeros((len(items), *size), np.float32)
+        return {name: torch.from_numpy(array).to(self.device) for name, array in values.items()}
+
+    def refusal(self, items: np.ndarray[Any, Any]) -> str:
+        """Why the net does not run on items of this shape; nothing where it does."""
+        import torch
+
+        from caffegen.errors import CaffegenError
+
+        try:
+            with torch.inference_mode():
+                self.module.run(self.inputs(items), self.blobs)
+        except torch.OutOfMemoryError:
+            return ""  # the run itself says so
+        except CaffegenError as error:
+            return str(error)
+        return ""
 
 
 class _Wanted:

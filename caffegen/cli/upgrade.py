@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .schema_options import own_schema_options
+from .schema_options import own_plugins, own_protos, own_schema_options
 
 if TYPE_CHECKING:
     from caffegen.text import Source
@@ -29,13 +29,15 @@ def command(path: str, output: str | None, check: bool) -> None:
 
     Comments are kept where the text allows. Upgrading twice changes nothing. `-` is standard input.
     """
+    from caffegen.cli.output import refuse_input
+    from caffegen.cli.standard_input import read_standard_input
     from caffegen.errors import FileError
     from caffegen.loader import read_source
-    from caffegen.text import Source
 
+    if not check:
+        refuse_input(output, *own_protos(), *own_plugins())
     if path == "-":
-        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-        _upgrade_text(Source(text, "<stdin>"), output, check=check)
+        _upgrade_text(read_standard_input(), output, check=check)
         return
     try:
         source = read_source(path)
@@ -49,11 +51,15 @@ def command(path: str, output: str | None, check: bool) -> None:
 
 def _upgrade_text(source: Source, output: str | None, *, check: bool) -> None:
     from caffegen.check.kind import read_kind
-    from caffegen.cli.output import write_text
+    from caffegen.cli.output import WEIGHTS_ENDINGS, refuse_endings, write_text
     from caffegen.diagnostics import UNKNOWN, NetError, Report
     from caffegen.legacy import upgrade_net, upgrade_solver
     from caffegen.legacy.rewrite import upgraded_text
 
+    if output is not None and not check:
+        refuse_endings(output, WEIGHTS_ENDINGS, "a prototxt")
+        if _is_caffemodel(output):
+            raise click.UsageError(f"--output: `{output}` holds weights; it is no prototxt")
     kind = read_kind(source)
     report = Report()
     # what caffegen does not know passes through; all else that can't be read would be lost
@@ -77,11 +83,11 @@ def _say(path: str, changed: tuple[str, ...]) -> None:
 
 
 def _is_caffemodel(path: str) -> bool:
-    """Whether a file that is no text can be read as weights."""
+    """Whether a file is no text and can be read as weights."""
     from caffegen.errors import CaffegenError
     from caffegen.weights import open_weights
 
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or _is_text(path):
         return False
     try:
         open_weights(path)
@@ -90,14 +96,31 @@ def _is_caffemodel(path: str) -> bool:
     return True
 
 
+def _is_text(path: str) -> bool:
+    """Whether a file holds text, be it none at all."""
+    from caffegen.errors import FileError
+    from caffegen.loader import read_source
+
+    try:
+        read_source(path)
+    except FileError:
+        return False
+    return True
+
+
 def _upgrade_weights(path: str, output: str | None, *, check: bool) -> None:
+    from caffegen.cli.output import TEXT_ENDINGS, refuse_endings
     from caffegen.weights import open_weights, write_weights
 
+    if output is not None and not check:
+        refuse_endings(output, TEXT_ENDINGS, "a .caffemodel")
+        if os.path.isfile(output) and os.path.getsize(output) and _is_text(output):
+            raise click.UsageError(f"--output: `{output}` holds text; it is no .caffemodel")
     model = open_weights(path)
     old = sorted({str(layer.version) for layer in model.layers if layer.version != "V2"})
     if not old and any(blob.legacy_shape for layer in model.layers for blob in layer.blobs):
         old = ["blob sizes"]
-    if output is None and not check:
+    if output in (None, "-") and not check:
         raise click.UsageError("a .caffemodel is written with -o FILE")
     _say(path, tuple(old))
     if check:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .output import refuse_input
 from .schema_options import schema_options
 from .state_options import state_options
 
@@ -70,6 +71,7 @@ def command(
     from caffegen.loader import load
     from caffegen.verify import compare
 
+    refuse_input(page, prototxt, *caffemodel)
     shapes = parse_shapes(inputs, "--input")
     net = load(
         prototxt, list(caffemodel) or None, phase=phase, stages=stage, level=level, inputs=shapes,

@@ -8,6 +8,7 @@ comes as a `Message` (`to_message`), as text (`to_prototxt`) or as protobuf (`to
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from caffegen.collection import collection_paused
@@ -102,9 +103,12 @@ class NetSpec:
         return self.__dict__
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not isinstance(value, (Top, Function)):
-            raise NotATop(f"`{name}` is assigned what is not a Top{_found(value)}", layer=name)
-        self.__dict__[name] = value
+        if name in _OWN_NAMES:
+            raise DslError(
+                f"`{name}` is a name of NetSpec's own; a blob of that name is net[{name!r}]",
+                layer=name,
+            )
+        NetSpec.__setitem__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -114,7 +118,9 @@ class NetSpec:
         )
 
     def __setitem__(self, name: str, value: Any) -> None:
-        NetSpec.__setattr__(self, name, value)
+        if not isinstance(value, (Top, Function)):
+            raise NotATop(f"`{name}` is assigned what is not a Top{_found(value)}", layer=name)
+        self.__dict__[name] = value
 
     def __getitem__(self, name: str) -> Any:
         found = self.__dict__.get(name)
@@ -138,6 +144,24 @@ class NetSpec:
         for name, value in tops.items():
             self[name] = value
 
+    def __setstate__(self, state: tuple[dict[str, Top | Function] | None, dict[str, str]]) -> None:
+        """Take over what `copy` or `pickle` brings: the tops, and the name of the net."""
+        tops, slots = state
+        self.__dict__.update(tops or {})  # None for a net without any
+        object.__setattr__(self, "_net_name", slots["_net_name"])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NetSpec:
+        """A net with layers of its own; no recursion from layer to layer, so of any depth."""
+        copy = type(self)(self._net_name)
+        memo[id(self)] = copy
+        for function in _in_order(self.__dict__.values()):
+            if id(function) not in memo:
+                memo[id(function)] = _copied(function, memo)
+        for name, value in self.__dict__.items():
+            found = _twin(value, memo) if isinstance(value, Top) else memo[id(value)]
+            copy.__dict__[name] = found
+        return copy
+
     def to_message(self) -> Message:
         """The NetParameter with all layers that the assigned tops need."""
         names = {top: name for name, top in self.__dict__.items()}
@@ -154,6 +178,28 @@ class NetSpec:
         Its class is BVLC's, which has no fields of forks, or that of `module`, a fork's `caffe_pb2`.
         """
         return _to_protobuf(self.to_message(), module)
+
+
+# what a top of the name would hide
+_OWN_NAMES = frozenset(dir(NetSpec))
+
+
+def _copied(function: Function, memo: dict[int, Any]) -> Function:
+    """A layer like this one; the copies of those it reads are in `memo`."""
+    copied = object.__new__(Function)
+    copied.type_name, copied.place = function.type_name, function.place
+    copied.ntop, copied.in_place = function.ntop, function.in_place
+    copied.inputs = tuple([_twin(top, memo) for top in function.inputs])
+    copied.params = deepcopy(function.params, memo)
+    copied.tops = tuple([Top(copied, top.n) for top in function.tops])
+    return copied
+
+
+def _twin(top: Top, memo: Mapping[int, Any]) -> Top:
+    """The same top of its layer's copy."""
+    copied: Function = memo[id(top.fn)]
+    # a top of a layer in place may be beyond those that it was given
+    return copied.tops[top.n] if top.n < copied.ntop else Top(copied, top.n)
 
 
 def to_message(*tops: Top | Function) -> Message:

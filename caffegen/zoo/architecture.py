@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import ModuleType
@@ -23,6 +24,7 @@ __all__ = [
     "check_blob",
     "check_choice",
     "check_depth",
+    "check_flag",
     "command_line",
     "dataset_of",
     "families",
@@ -230,9 +232,19 @@ def whole_number(what: str, value: int | None, usual: int, least: int = 1) -> in
     """The value, or the usual one; refused when it is no whole number from `least` on."""
     if value is None:
         return usual
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    try:
+        number = operator.index(value)  # NumPy's integers too
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
         raise ZooError(f"the {what} is a whole number of at least {least}, found {value!r}")
-    return value
+    return number
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse a value that is neither True nor False: `"False"`, too, counts as true in Python."""
+    if not isinstance(value, bool):
+        raise ZooError(f"`{name}` is True or False, found {value!r}")
 
 
 def check_blob(number: int, channels: int, size: int) -> None:

@@ -30,6 +30,7 @@ from .architecture import (
     ZooError,
     check_choice,
     check_depth,
+    check_flag,
     check_not_absurd,
     whole_number,
 )
@@ -110,6 +111,7 @@ def highway(
     it is plain, or x is subsampled, padded with zeros or projected. H is followed by `activation`.
     The biases of T start at minus `gate_bias`, those of a C of its own at plus that.
     """
+    check_flag("plain", plain)
     check_choice("dataset", dataset, DEPTHS)
     depth = whole_number("depth", depth, DEPTHS[dataset].usual)
     _check_depth(depth, dataset)

@@ -22,6 +22,7 @@ from .architecture import (
     Option,
     ZooError,
     check_choice,
+    check_flag,
     listed,
     whole_number,
 )
@@ -123,6 +124,7 @@ def mobilenet(
     `train_val` has data layers, loss and accuracies; `deploy` an Input, and ends in `prob`. Both
     have the fillers and learning rates of the published files.
     """
+    check_flag("ssd", ssd)
     version = check_choice("version", version, WIDTHS)
     check_choice("style", style, STYLES)
     if version == "1" and style != "published":

@@ -21,6 +21,7 @@ from .architecture import (
     ZooError,
     check_choice,
     check_depth,
+    check_flag,
     whole_number,
 )
 from .dataset import DATA_OPTIONS, DATASETS
@@ -70,6 +71,7 @@ def resnet(
     classes, image size and batch are the dataset's. `train_val` has data layers, fillers and
     losses; `deploy` has an Input and ends in `prob`.
     """
+    check_flag("plain", plain)
     check_choice("dataset", dataset, DATASETS)
     check_choice("style", style, STYLES)
     imagenet = dataset == "imagenet"

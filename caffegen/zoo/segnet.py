@@ -22,6 +22,7 @@ from .architecture import (
     CallableFamily,
     Depths,
     Option,
+    ZooError,
     check_blob,
     check_choice,
     whole_number,
@@ -198,6 +199,13 @@ def _full(net: _Net, bottom: Feature, sides: tuple[int, int], classes: int) -> F
         feature = net.pool(feature, f"pool{stage}")
         levels.append(sides)
         sides = _halved(sides)
+    if min(levels[-1]) < 2:
+        # Upsample takes no `upsample_h` below 2 (upsample_layer.cpp of the authors' Caffe)
+        size = net.builder.input_size
+        raise ZooError(
+            f"an input of {size}x{size} is too small: `pool{len(STAGES)}` is given a single pixel, "
+            "and what it halves must have two a side"
+        )
     for stage in range(len(STAGES), 0, -1):
         height, width = levels.pop()
         # twice the size is one too many where it was odd

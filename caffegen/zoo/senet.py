@@ -15,7 +15,15 @@ from caffegen.dsl import layers as L  # noqa: N812
 from caffegen.dsl.blocks import BlockNames, Branches, Conv, Join, Recipe, UnitNames, add
 from caffegen.dsl.gates import SqueezeNames, squeeze_and_excitation
 
-from .architecture import Architecture, CallableFamily, Depths, Option, check_depth, whole_number
+from .architecture import (
+    Architecture,
+    CallableFamily,
+    Depths,
+    Option,
+    check_depth,
+    check_flag,
+    whole_number,
+)
 from .dataset import data_options
 from .recipe import ILSVRC12_RESIDUAL
 from .residual import WIDTHS, Bottleneck, Builder, Style
@@ -77,6 +85,7 @@ def senet(
 
     154 is SENet-154. 1000 classes and images of 224x224 unless given.
     """
+    check_flag("resnext", resnext)
     depth = whole_number("depth", depth, 50)
     check_depth(
         "SE-ResNeXt" if resnext else "SE-ResNet", depth, RESNEXT if resnext else tuple(BLOCKS)

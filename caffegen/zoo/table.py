@@ -29,6 +29,7 @@ What is wrong in a table is said with its file, line and column.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -197,7 +198,7 @@ def _check(places: _Places, table: Mapping[str, Any], part: str, path: Path) -> 
                 check_choice(name, value, key.choices)
         elif not _fits(key.kind, value):
             told = _TOLD[key.kind].format(name)
-            raise places.error((*path, name), f"`{name}` is {told}, found `{value}`")
+            raise places.error((*path, name), f"`{name}` is {told}, found `{_written(value)}`")
     missing = [name for name, key in keys.items() if key.needed and name not in table]
     if missing and (part or len(missing) == len(keys)):
         raise places.error(path, f"{where} needs `{missing[0]}`")
@@ -218,6 +219,13 @@ def _fits(kind: str, value: object) -> bool:
     if kind == "share":
         return isinstance(value, (int, float)) and 0 <= value < 1
     return isinstance(value, int) and value >= 1
+
+
+def _written(value: object) -> str:
+    """A value as TOML has it, on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def _near(word: str, keys: Iterable[str]) -> str:

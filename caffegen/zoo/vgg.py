@@ -24,6 +24,7 @@ from .architecture import (
     check_blob,
     check_choice,
     check_depth,
+    check_flag,
     whole_number,
 )
 from .dataset import add_head, data_options
@@ -70,6 +71,7 @@ def vgg(
     It has 1000 classes and images of 224x224 unless given. `train_val` has data layers, fillers,
     loss and accuracies; `deploy` an Input, and ends in `prob`.
     """
+    check_flag("batch_norm", batch_norm)
     depth = _depth(depth, configuration)
     if batch_norm and configuration == "A-LRN":
         raise ZooError("configuration `A-LRN` has a normalisation of its own; leave out batch_norm")

@@ -21,6 +21,7 @@ from .architecture import (
     ZooError,
     check_choice,
     check_depth,
+    check_flag,
     whole_number,
 )
 from .dataset import DATA_OPTIONS
@@ -56,6 +57,7 @@ def wideresnet(
 
     `dropout` drops 30% of what a block's second convolution reads, while the net trains.
     """
+    check_flag("dropout", dropout)
     check_choice("dataset", dataset, DEPTHS)
     depth = whole_number("depth", depth, DEPTHS[dataset].usual)
     widen = whole_number("factor to widen by", widen, WIDEN[dataset])

@@ -87,7 +87,11 @@ def test_output_to_a_file(run, tmp_path):
         ("resnet --depth 100", 2, "there is no ResNet-100 for ImageNet, only 18, 34, 50, 101 and 152; "
                                   "the nearest is 101"),
         ("resnet --depth deep", 2, "--depth: `deep` is no whole number"),
-        ("resnet --depth -3", 2, "--depth: `-3` is no whole number"),
+        ("resnet --depth -3", 2, "the depth is a whole number of at least 1, found -3"),
+        ("lenet --classes -1", 2,
+         "the number of classes is a whole number of at least 1, found -1"),
+        ("lenet --classes 99999999999999999999", 2,
+         "--classes: `99999999999999999999` is a number too large for a net"),
         ("resnet --depth 5.5", 2, "--depth: `5.5` is no whole number"),
         ("resnet --depth", 2, "option `--depth` requires an argument"),
         ("resnet --dept 50", 2, "there is no option `--dept`; did you mean `--depth`?"),

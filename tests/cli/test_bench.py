@@ -222,6 +222,10 @@ def test_weights_of_a_file_are_taken_and_must_fit(program, write, tmp_path):
 
 REFUSALS = {
     "device": (["--device", "cuda:99"], "the device `cuda:99` is not there: "),
+    "meta": (
+        ["--device", "meta"],
+        "the device `meta` has shapes and no values: nothing is computed there",
+    ),
     "unknown device": (["--device", "gpu"], "`gpu` names no device; PyTorch knows "),
     "batch": (["--batch", "1,two"], "--batch: `1,two` is not of the form 1,8,64"),
     "no batch": (["--batch", "0"], "--batch: `0` is not of the form 1,8,64"),

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from caffegen.cli.output import use_color
 from caffegen.loader import loads
 
 INPUT = (
@@ -334,3 +336,104 @@ def test_as_a_process(tmp_path):
     assert done.returncode == 1
     assert done.stdout.startswith("error[unknown-bottom]: ")
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "snapshot", ["net.prototxt", "./net.prototxt", "link.json", "net.caffemodel"]
+)
+def test_a_snapshot_is_not_written_over_what_is_read(program, write, tmp_path, snapshot):
+    write(CLEAN)
+    loads(CLEAN, {}).save(caffemodel=tmp_path / "net.caffemodel")
+    (tmp_path / "link.json").symlink_to("net.prototxt")
+    before = (tmp_path / snapshot).read_bytes()
+    code, out, err = program(
+        "check", "net.prototxt", "-w", "net.caffemodel", "--snapshot", snapshot, "--update-snapshot"
+    )
+    renamed = snapshot in ("./net.prototxt", "link.json")
+    said = "`net.prototxt`, which is read" if renamed else "the file that is read"
+    assert (code, out) == (2, "")
+    assert err == f"caffegen: `{snapshot}` is {said}; write to another\n"
+    assert (tmp_path / snapshot).read_bytes() == before
+
+
+def test_nothing_that_can_be_checked(program, write, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert program("check", "empty") == (0, "", "0 files checked: there is no prototxt\n")
+    code, out, err = program("check", "absent")
+    assert (code, out) == (3, "")
+    assert err.endswith("\n0 files checked, 1 can't be read\n")
+    code, _, err = program("check", "absent", write(CLEAN))
+    assert code == 3
+    assert err.endswith("\n1 file checked, 1 can't be read: no faults\n")
+
+
+OWN_FLAW = """from caffegen.plugins import Definition, defines
+
+@defines
+class Quiet(Definition):
+    type = "Quiet"
+    def bind(self, param):
+        self.fault("too-quiet", "it is too quiet")
+    def shapes(self, bottoms):
+        return bottoms
+"""
+QUIET = CLEAN + 'layer { name: "quiet" type: "Quiet" bottom: "relu" top: "quiet" }\n'
+
+
+@pytest.mark.usefixtures("additions")
+def test_findings_of_a_plug_in_are_ignored_by_name(program, write):
+    own, net = ("--plugin", write(OWN_FLAW, "own.py")), write(QUIET)
+    # without the plug-in nobody can have such a name
+    assert program("check", net, "--ignore", "too-quiet") == (
+        2, "", "caffegen: --ignore: no finding is called `too-quiet`\n",
+    )  # fmt: skip
+    code, out, _ = program("check", *own, net)
+    assert (code, "error[too-quiet]: it is too quiet" in out) == (1, True)
+    assert program("check", *own, net, "--ignore", "too-quiet") == (
+        0, "", "1 file checked: no faults\n",
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("additions")
+def test_settings_that_ignore_what_is_never_found(program, write):
+    write('[tool.caffegen]\nignore = ["unknown-botom", "unknown-bottom"]\n', "pyproject.toml")
+    code, out, err = program("check", write(BROKEN))
+    assert (code, out) == (0, "")
+    assert err == (
+        "caffegen: in [tool.caffegen] no finding is called `unknown-botom`, which `ignore` leaves "
+        "out; did you mean `unknown-bottom`?\n1 file checked: no faults\n"
+    )
+    write('[tool.caffegen]\nignore = ["too-quiet"]\nplugins = ["own.py"]\n', "pyproject.toml")
+    write(OWN_FLAW, "own.py")
+    assert program("check", write(QUIET)) == (0, "", "1 file checked: no faults\n")
+
+
+def test_an_installed_plug_in_may_have_names_of_its_own(program, write, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [group])
+    assert program("check", write(CLEAN), "--ignore", "too-quiet")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "terminal", "colored"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+    ],
+    ids=["terminal", "no-terminal", "no-color", "no-color-empty", "dumb"],
+)
+def test_color(monkeypatch, variables, terminal, colored):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: terminal))
+    assert use_color() is colored
+
+
+def test_standard_output_that_is_closed(program, write, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    code, _, err = program("check", write(CLEAN))
+    assert (code, err) == (3, "caffegen: `<stdout>`: it can't be written: it is closed\n")

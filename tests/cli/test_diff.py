@@ -66,7 +66,7 @@ def test_data_borrows_its_shape_from_the_other_net(program, write):
     assert code == 1
     assert out.splitlines()[0] == "- d (Data)"
     assert out.endswith(
-        "1 layers in the first alone, 0 in the second alone, 0 changed, 1 the same\n"
+        "1 layer in the first alone, 0 in the second alone, 0 changed, 1 the same\n"
     )
 
 

@@ -432,3 +432,23 @@ def test_as_a_program(tmp_path):
     )  # fmt: skip
     assert done.stderr == ""
     assert len(net(done.stdout).layer) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        ("net.toml -o net.toml", "net.toml"),
+        ("-o ./net.toml net.toml", "./net.toml"),
+        ("net.toml --phase train_val -o t.prototxt --solver net.toml", "net.toml"),
+        ("mynet.py:mynet -o mynet.py", "mynet.py"),
+    ],
+)
+def test_what_describes_the_net_is_not_written_over(run, tmp_path, arguments, target):
+    read = target.removeprefix("./")
+    said = "the file that is read" if read == target else f"`{read}`, which is read"
+    sentence = f"`{target}` is {said}; write to another"
+    texts = {"net_toml": TABLE, "mynet_py": MYNET}
+    assert run(*arguments.split(), **texts) == (2, "", f"caffegen: {sentence}\n")
+    assert (tmp_path / "net.toml").read_text() == TABLE
+    assert (tmp_path / "mynet.py").read_text() == MYNET
+    assert not (tmp_path / "t.prototxt").exists()

@@ -10,7 +10,7 @@ from caffegen import load
 from caffegen.cli.init import command as init
 from caffegen.cli.verify import command as verify
 from caffegen.weights import open_weights
-from caffegen.zoo import resnet
+from caffegen.zoo import lenet, resnet
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +119,59 @@ def test_as_declared_fills_as_caffe_would(tmp_path):
     assert not np.any(load(path, out).params["ip"][0])
     assert CliRunner().invoke(init, [str(path), "-o", str(out)]).exit_code == 0
     assert np.any(load(path, out).params["ip"][0])
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("net.prototxt", "`net.prototxt` is the file that is read; write to another"),
+        ("./net.prototxt", "`./net.prototxt` is `net.prototxt`, which is read; write to another"),
+        ("link.caffemodel", "`link.caffemodel` is `net.prototxt`, which is read; write to another"),
+        ("hard.caffemodel", "`hard.caffemodel` is `net.prototxt`, which is read; write to another"),
+        ("-", "--output: `-` ends in none of .caffemodel, .h5, .hdf5"),
+        ("net.onnx", "--output: `net.onnx` ends in none of .caffemodel, .h5, .hdf5"),
+    ],
+)
+def test_init_refuses_what_is_no_file_of_weights(program, write, tmp_path, output, sentence):
+    text = lenet().to_prototxt()
+    write(text)
+    (tmp_path / "link.caffemodel").symlink_to("net.prototxt")
+    (tmp_path / "hard.caffemodel").hardlink_to(tmp_path / "net.prototxt")
+    before = sorted(tmp_path.iterdir())
+    assert program("init", "net.prototxt", "-o", output) == (2, "", f"caffegen: {sentence}\n")
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "net.prototxt").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["net.h5", "net.caffemodel.h5", "net.HDF5"])
+def test_init_writes_hdf5(program, write, tmp_path, name):
+    net = write(lenet().to_prototxt())
+    assert program("init", net, "-o", name)[0] == 0
+    assert (tmp_path / name).read_bytes().startswith(b"\x89HDF")
+    assert program("init", net, "-o", "net.caffemodel")[0] == 0
+    stored, plain = (
+        load(tmp_path / net, tmp_path / each).params for each in (name, "net.caffemodel")
+    )
+    assert list(stored) == list(plain) == ["conv1", "conv2", "ip1", "ip2"]
+    for layer in plain:
+        for first, second in zip(stored[layer], plain[layer], strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+def test_verify_on_a_device_that_computes_nothing_is_refused(program, files):
+    code, out, err = program("verify", *files, "--device", "meta")
+    assert (code, out) == (2, "")
+    told = "the device `meta` has shapes and no values: nothing is computed there"
+    assert err == f"caffegen: {told}\n"
+
+
+@pytest.mark.parametrize("target", ["net.prototxt", "./net.prototxt", "net.caffemodel"])
+def test_a_report_is_not_written_over_what_is_verified(program, tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "Input" top: "x" }')
+    (tmp_path / "net.caffemodel").write_bytes(b"weights")
+    before = (tmp_path / target).read_bytes()
+    code, _, err = program("verify", "net.prototxt", "net.caffemodel", "--report", target)
+    assert code == 2
+    assert "which is read; write to another" in err or "the file that is read" in err
+    assert (tmp_path / target).read_bytes() == before

@@ -269,6 +269,15 @@ REFUSALS = {
     "mean of no number": (["--mean", "nan"], 2, "the mean `nan` is not made of finite numbers"),
     "means without end": (["--mean", "1,inf,3"], 2, "the mean `1,inf,3` is not made of finite numbers"),
     "scale": (["--scale", "nan"], 2, "the scale `nan` is not a finite number"),
+    "scale large": (["--scale", "1e39"], 2, "the scale `1e+39` is too large for a value of single precision"),
+    "scale small": (["--scale", "1e-46"], 2, "the scale `1e-46` is too small for a value of single precision"),
+    "mean large": (["--mean", "1,-1e39,3"], 2, "the mean `-1e+39` is too large for a value of single precision"),
+    "std small": (["--std", "1e-46"], 2, "the deviation `1e-46` is too small for a value of single precision"),
+    "std large": (["--std", "1e39"], 2, "the deviation `1e+39` is too large for a value of single precision"),
+    "mean with a letter": (["--mean", "1,2,x"], 2, "the mean `1,2,x` is not a file, a number, or numbers with commas between them"),
+    "mean with a gap": (["--mean", "1,,2"], 2, "the mean `1,,2` is not a file, a number, or numbers with commas between them"),
+    "mean of nothing": (["--mean", ""], 2, "the mean `` is not a file, a number, or numbers with commas between them"),
+    "meta": (["--device", "meta"], 2, "the device `meta` has shapes and no values: nothing is computed there"),
 }  # fmt: skip
 
 
@@ -467,3 +476,115 @@ def test_a_detector_is_told_the_size_of_its_input(program, write, picture):
         found.append(rois["max"])
     # no box ends behind the last pixel
     assert found == [47, 31]
+
+
+FIXED = f"""{NET.splitlines()[1]}
+layer {{ name: "all" type: "InnerProduct" bottom: "data" top: "all"
+        inner_product_param {{ num_output: 4 weight_filler {{ type: "xavier" }} }} }}
+"""
+
+
+@pytest.fixture
+def fixed(program, write):
+    """A net whose weights fix the height and width of its input."""
+    prototxt = write(FIXED, "fixed.prototxt")
+    code, _, err = program("init", prototxt, "-o", "fixed.caffemodel")
+    assert code == 0, err
+    return prototxt, "fixed.caffemodel"
+
+
+def test_arrays_of_other_shapes_do_not_stop_the_others(program, fixed, picture, tmp_path):
+    shapes = {
+        "fits": (3, 3, 8, 6), "one": (3, 8, 6), "high": (20, 3, 9, 6), "wide": (3, 8, 7),
+        "four": (1, 4, 8, 6), "last": (8, 6, 3), "again": (2, 3, 9, 6),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        np.save(tmp_path / f"{name}.npy", np.ones(shape, np.float32))
+    words = [f"{name}.npy" for name in shapes]
+    code, out, err = program(
+        "run", *fixed, *words, picture(), "--batch", 4, "--format", "json"
+    )  # fmt: skip
+    assert (code, err) == (3, "")
+    document = json.loads(out)
+    found = [(item["path"], item["index"]) for item in document["items"]]
+    assert found == [
+        *(("fits.npy", index) for index in range(3)),
+        ("one.npy", 0),
+        ("cat.png", None),
+    ]
+    reasons = {entry["path"]: entry["reason"] for entry in document["unread"]}
+    assert list(reasons) == ["high.npy", "wide.npy", "four.npy", "last.npy", "again.npy"]
+    told = "the net takes no items of shape [3, 9, 6]: layer `all` can't run on `data` of shape [1, 3, 9, 6]"
+    assert reasons["high.npy"].startswith(told)
+    assert reasons["again.npy"] == reasons["high.npy"]
+    assert reasons["wide.npy"].startswith("the net takes no items of shape [3, 8, 7]: ")
+    given = "those of the input blob `data` have [3, 8, 6]"
+    assert reasons["four.npy"] == f"its items have the shape [4, 8, 6]; {given}"
+    assert reasons["last.npy"] == f"its items have the shape [8, 6, 3]; {given}"
+
+
+def test_text_names_the_array_that_does_not_fit(program, fixed, tmp_path):
+    np.save(tmp_path / "high.npy", np.ones((1, 3, 9, 6), np.float32))
+    np.save(tmp_path / "fits.npy", np.ones((1, 3, 8, 6), np.float32))
+    code, out, err = program("run", *fixed, "high.npy", "fits.npy")
+    assert code == 3
+    assert [line for line in out.splitlines() if line[0] != " "] == ["fits.npy[0]"]
+    assert err.startswith("caffegen: `high.npy`: the net takes no items of shape [3, 9, 6]: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_what_is_no_matter_of_the_shape_still_ends_it(program, write, tmp_path):
+    """The net can't run on its own shape either."""
+    crop = 'layer { name: "r" type: "Reshape" bottom: "data" top: "r" reshape_param { shape { dim: 3 dim: 96 } } }'
+    write(NET.splitlines()[1].replace("dim: 10", "dim: 2") + crop)
+    np.save(tmp_path / "one.npy", np.ones((1, 3, 8, 6), np.float32))
+    code, _, err = program("run", "net.prototxt", "one.npy")
+    assert code == 2
+    assert err.startswith("caffegen: layer `r` can't run on `data` of shape [1, 3, 8, 6]")
+
+
+def test_a_detector_is_told_the_size_of_each_array(program, write, tmp_path):
+    prototxt = write(DETECTOR, "detector.prototxt")
+    code, _, err = program("init", prototxt, "-o", "detector.caffemodel", "--as-declared")
+    assert code == 0, err
+    for name, width in (("wide.npy", 48), ("narrow.npy", 32)):
+        np.save(tmp_path / name, np.ones((1, 3, 32, width), np.float32))
+    words = ["run", prototxt, "detector.caffemodel", "wide.npy", "narrow.npy"]
+    code, out, err = program(*words, "--format", "json")
+    assert code == 0, err
+    # no box ends behind the last pixel
+    assert [item["outputs"][0]["max"] for item in json.loads(out)["items"]] == [47, 31]
+
+
+UNUSED = {
+    "rgb": (["--rgb"], "--rgb is for images"),
+    "two": (["--mean", "1", "--scale", "2"], "--mean and --scale are for images"),
+    "all": (
+        ["--mean", "1", "--scale", "2", "--std", "3", "--rgb"],
+        "--mean, --scale, --std and --rgb are for images",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "told"), UNUSED.values(), ids=UNUSED)
+def test_options_that_have_nothing_to_do_are_named(program, net, picture, tmp_path, options, told):
+    np.save(tmp_path / "one.npy", np.ones((1, 3, 8, 6), np.float32))
+    plain = program("run", *net, "one.npy")
+    code, out, err = program("run", *net, "one.npy", *options)
+    assert (code, out) == plain[:2]
+    assert err == f"caffegen: {told}; arrays are taken as they are\n"
+    assert program("run", *net, "one.npy", picture(), *options)[2] == ""
+
+
+def test_values_beyond_single_precision_are_infinite_without_a_word(program, net, picture):
+    code, out, err = program("run", *net, picture(), "--scale", "1e38", "--blob", "data")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1] == "  data  3x8x6  no finite values"
+
+
+def test_a_mean_file_beyond_single_precision_is_infinite(program, net, picture, tmp_path):
+    np.save(tmp_path / "mean.npy", np.array([0, 1e300, 0]))
+    words = ["run", *net, picture(), "--mean", "mean.npy", "--blob", "data", "--format", "json"]
+    code, out, err = program(*words)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["items"][0]["outputs"][0]["not_finite"] == 8 * 6

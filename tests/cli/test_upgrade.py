@@ -127,3 +127,53 @@ def test_unreadable(program, tmp_path):
     (tmp_path / "junk").write_bytes(b"\x00\x01\x02\x03" * 100)
     assert program("upgrade", "junk")[0] == 3
     assert program("upgrade", "absent.prototxt")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("net.caffemodel -o net.prototxt", "--output: a .caffemodel is written, and `net.prototxt` ends in .prototxt"),
+        ("net.caffemodel -o new.PROTOTXT", "--output: a .caffemodel is written, and `new.PROTOTXT` ends in .PROTOTXT"),
+        ("net.caffemodel -o text", "--output: `text` holds text; it is no .caffemodel"),
+        ("net.caffemodel -o -", "a .caffemodel is written with -o FILE"),
+        ("net.prototxt -o net.caffemodel", "--output: a prototxt is written, and `net.caffemodel` ends in .caffemodel"),
+        ("net.prototxt -o new.h5", "--output: a prototxt is written, and `new.h5` ends in .h5"),
+        ("net.prototxt -o weights", "--output: `weights` holds weights; it is no prototxt"),
+    ],
+)  # fmt: skip
+def test_a_file_of_the_other_kind_is_not_written_over(
+    program, write, tmp_path, arguments, sentence
+):
+    write(V1)
+    write(V1, "text")
+    for name in ("net.caffemodel", "weights"):
+        loads(V1, {}).save(caffemodel=tmp_path / name)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert program("upgrade", *arguments.split()) == (2, "", f"caffegen: {sentence}\n")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_file_that_is_empty_takes_either_kind(program, write, tmp_path):
+    write(V1)
+    loads(V1, {}).save(caffemodel=tmp_path / "net.caffemodel")
+    for source in ("net.prototxt", "net.caffemodel"):
+        (tmp_path / "new").write_bytes(b"")
+        assert program("upgrade", source, "-o", "new")[0] == 0
+        assert (tmp_path / "new").stat().st_size
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "upgrade"])
+def test_standard_input_that_is_closed(program, monkeypatch, command):
+    monkeypatch.setattr("sys.stdin", None)
+    code, out, err = program(command, "-")
+    assert (code, out) == (3, "")
+    assert err.startswith("caffegen: `<stdin>`: it can't be read: it is closed\n")
+
+
+@pytest.mark.usefixtures("additions")
+def test_a_plug_in_is_not_written_over(program, write, tmp_path):
+    own = write("OWN = True\n", "own.py")
+    code, out, err = program("upgrade", write(V1), "--plugin", own, "-o", own)
+    assert (code, out) == (2, "")
+    assert err.endswith("own.py`, which is read; write to another\n")
+    assert (tmp_path / own).read_text() == "OWN = True\n"

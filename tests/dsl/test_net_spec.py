@@ -1,6 +1,10 @@
 # ruff: noqa: C408, ISC004 - dict(...) is how pycaffe scripts write messages
 from __future__ import annotations
 
+import copy
+import pickle
+import re
+
 import numpy as np
 import pytest
 
@@ -50,11 +54,65 @@ def test_item_and_attribute_are_the_same():
     assert net.keys() == list(net.tops) == ["a/b", "c"]
 
 
-def test_methods_may_be_blob_names():
+@pytest.mark.parametrize("name", ["to_proto", "to_prototxt", "keys", "tops", "update", "_net_name"])
+def test_names_of_its_own_are_blob_names_by_item_alone(name):
     net = NetSpec()
-    net.update = L.Input()
-    net.keys = L.ReLU(net.update)
-    assert [layer.name for layer in dsl.NetSpec.to_message(net).layer] == ["update", "keys"]
+    told = f"`{name}` is a name of NetSpec's own; a blob of that name is net['{name}']"
+    with pytest.raises(DslError, match=re.escape(told)) as refused:
+        setattr(net, name, L.Input())
+    assert refused.value.layer == name
+    assert net.keys() == []
+    net[name] = L.Input()
+    assert [layer.name for layer in NetSpec.to_message(net).layer] == [name]
+
+
+def branched():
+    net = NetSpec("branched")
+    net.data = L.Input(shape={"dim": [1, 4, 8, 8]})
+    net.conv = L.Convolution(net.data, num_output=4, kernel_size=3)
+    # one top has no name, one layer no top, and one top is beyond those of its layer
+    net.left, _ = L.Slice(net.conv, ntop=2)
+    net.quiet = L.Silence(net.left, ntop=0)
+    net.relu = L.ReLU(net.left, in_place=True)
+    return net
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_copies(copied):
+    net = branched()
+    text = net.to_prototxt()
+    twin = copied(net)
+    assert twin.to_prototxt() == text
+    twin.more = L.ReLU(twin.relu)
+    assert net.to_prototxt() == text
+    assert 'name: "more"' in twin.to_prototxt()
+    assert copied(NetSpec("empty")).to_prototxt() == 'name: "empty"\n'
+
+
+def test_a_deep_copy_has_layers_of_its_own():
+    net = branched()
+    text = net.to_prototxt()
+    twin = copy.deepcopy(net)
+    twin.update("conv", {"num_output": 7})
+    assert "num_output: 7" in twin.to_prototxt()
+    assert net.to_prototxt() == text
+    # nets that share layers still do in copies made together
+    other = NetSpec()
+    other.conv = net.conv
+    first, second = copy.deepcopy([net, other])
+    assert first.conv is second.conv is not net.conv
+
+
+def test_a_copy_may_be_deeper_than_python_recurses():
+    net = NetSpec()
+    top = net.data = L.Input()
+    for index in range(3000):
+        top = net[f"relu{index}"] = L.ReLU(top)
+    assert copy.deepcopy(net).to_prototxt() == net.to_prototxt()
 
 
 def test_update_assigns_tops_and_changes_parameters():

@@ -4,10 +4,11 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import caffegen.zoo
-from caffegen.zoo import FAMILIES, Option, ZooError, architecture
+from caffegen.zoo import FAMILIES, Option, ZooError, architecture, resnet
 from caffegen.zoo.architecture import check_blob, check_choice, command_line, listed, nearest_number
 
 
@@ -121,3 +122,39 @@ def test_a_family_is_imported_when_it_is_used():
         "assert 'caffegen.zoo.resnet' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_numpy_s_integers_are_whole_numbers():
+    plain = resnet(depth=20, dataset="cifar10", classes=7, input_size=16, batch=3)
+    numbers = {"depth": 20, "classes": 7, "input_size": 16, "batch": 3}
+    given = {name: np.int64(number) for name, number in numbers.items()}
+    assert resnet(dataset="cifar10", **given).to_prototxt() == plain.to_prototxt()
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), 20.0, np.float64(20), "20", [20], 0, np.int8(-1)])  # fmt: skip
+def test_what_is_no_whole_number(value):
+    with pytest.raises(ZooError) as refused:
+        resnet(depth=value, dataset="cifar10")
+    assert str(refused.value) == f"the depth is a whole number of at least 1, found {value!r}"
+
+
+FLAGS = [
+    (name, option.name)
+    for name in FAMILIES
+    for option in architecture(name).options
+    if option.default is False
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), FLAGS)
+@pytest.mark.parametrize("value", ["False", 0, 1, None], ids=repr)
+def test_a_flag_is_true_or_false(name, flag, value):
+    with pytest.raises(ZooError) as refused:
+        getattr(caffegen.zoo, name)(**{flag: value})
+    assert str(refused.value) == f"`{flag}` is True or False, found {value!r}"
+
+
+def test_families_are_listed_before_their_use():
+    told = "import caffegen.zoo; print(*dir(caffegen.zoo))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert {*FAMILIES, "ZooError", "__name__"} <= set(done.stdout.split())

@@ -147,3 +147,21 @@ def test_nets_that_can_not_be(options, sentence):
     with pytest.raises(ZooError) as caught:
         segnet(**options)
     assert str(caught.value) == sentence
+
+
+# Upsample takes no height and width of 1
+@NORMS
+@pytest.mark.parametrize(
+    "options", [{}, {"phase": "train_val"}, {"phase": "train_val", "data": "input"}],
+    ids=["deploy", "train", "input"],
+)  # fmt: skip
+def test_the_smallest_image(norm, options):
+    with pytest.raises(ZooError) as refused:
+        segnet(norm=norm, input_size=16, **options)
+    assert str(refused.value) == (
+        "an input of 16x16 is too small: `pool5` is given a single pixel, and what it halves must "
+        "have two a side"
+    )
+    assert caffegen.loads(segnet(norm=norm, input_size=17)).shapes["prob"] == (1, 11, 17, 17)
+    # the small net cuts off what is too much
+    assert caffegen.loads(segnet("basic", norm, input_size=1)).shapes["prob"] == (1, 11, 1, 1)
