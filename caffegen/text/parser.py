@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from .field_pattern import CLOSE, FIELD, FLOAT, INT, OPEN, OPEN_BARE, STRING, WORD
 from .message import INT_RANGE, FieldError, Message, Place, UnknownField, coerce, round_float
 from .source import Fault, Source
 from .tokens import SKIP, SyntaxFault, Token, next_token, placeholder_end, unescape
@@ -19,21 +20,6 @@ from .values import BOOLS, convert, expected
 
 __all__ = ["Parsed", "parse"]
 
-_W = r"[ \t\r\n\v\f]*"
-_GAP = _W + r"(?:#[^\n]*(?:\n" + _W + r"|\Z))*"
-# groups: 1 name, 2 string, 3 word, 4 integer, 5 float, 6 and 7 opening brace (after a colon, bare), 8 closing
-_FIELD = re.compile(
-    _GAP + r"(?:([A-Za-z_][A-Za-z0-9_]*)" + _W + r"(?::" + _W + r"(?:"
-    r'"([^"\\\n]*)"(?!' + _W + r"[\"'#])"
-    r"|([A-Za-z_][A-Za-z0-9_]*)"
-    r"|(-?(?:0|[1-9][0-9]{0,17})(?![0-9A-Za-z_.]))"
-    r"|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]*(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)(?![0-9A-Za-z_.]))"
-    r"|(\{)"
-    r")|(?:(\{)))"
-    r"|(\})"
-    r") *[,;]?"
-)
-_STRING, _WORD, _INT, _FLOAT, _OPEN, _OPEN_BARE, _CLOSE = 2, 3, 4, 5, 6, 7, 8
 _LAYER_AT_LINE = r"^[ \t]*layers?[ \t]*:?[ \t]*[{<]"
 _NESTING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|[{}<>\[\]]")
 # what stands for a string that was not put in quotes, a path too
@@ -99,7 +85,7 @@ class _Parser:
     # The hot loop. Everything that is looked up per field is a local.
     def run(self) -> None:
         text = self.text
-        match = _FIELD.match
+        match = FIELD.match
         message = self.message
         fields, values, places = message._type.fields, message._values, message._places
         at = 0
@@ -114,12 +100,12 @@ class _Parser:
                     return
                 continue
             index = found.lastindex
-            if index == _CLOSE:
+            if index == CLOSE:
                 if not self.stack or self.stack[-1].closer != "}":
                     at = self.unusual(at)
                 else:
                     at = found.end()
-                    self.close(found.end(_CLOSE))
+                    self.close(found.end(CLOSE))
                 continue
             name = found[1]
             field = fields.get(name)
@@ -129,7 +115,7 @@ class _Parser:
             if field.forks is not None:
                 self.root._foreign = True
             kind = field.kind
-            if index in (_OPEN_BARE, _OPEN):
+            if index in (OPEN_BARE, OPEN):
                 if kind != "message":
                     at = self.unusual(at)
                     continue
@@ -138,9 +124,9 @@ class _Parser:
                 at = brace + 1
                 continue
             value: Any
-            if index == _STRING and kind == "string":
+            if index == STRING and kind == "string":
                 value = found[2]
-            elif index == _INT and kind in INT_RANGE:
+            elif index == INT and kind in INT_RANGE:
                 value = int(found[4])
                 if value <= 0 and kind[0] == "u" and found[4][0] == "-":
                     at = self.unusual(at)
@@ -150,20 +136,20 @@ class _Parser:
                     if not low <= value <= high:
                         at = self.unusual(at)
                         continue
-            elif index == _WORD and kind == "enum" and found[3] in field.type.numbers:
+            elif index == WORD and kind == "enum" and found[3] in field.type.numbers:
                 value = found[3]
                 if value in field.type.forks:
                     self.root._foreign = True
-            elif index == _WORD and kind == "bool" and found[3] in BOOLS:
+            elif index == WORD and kind == "bool" and found[3] in BOOLS:
                 value = BOOLS[found[3]]
-            elif index in (_INT, _FLOAT) and kind == "float":
+            elif index in (INT, FLOAT) and kind == "float":
                 value = round_float(float(found[index]))
             else:
                 at = self.unusual(at)
                 continue
             at = found.end()
             begin, end = found.span(index)
-            if index == _STRING:
+            if index == STRING:
                 begin, end = begin - 1, end + 1
             place = (found.start(1), begin, end)
             if field.repeated:
